@@ -74,6 +74,10 @@ struct slice json_name(const struct json *member);
 struct slice json_str(const struct json *j);
 bool json_bool(const struct json *j);
 
+/* The bytes of an object or array as they stand in text, which must be the
+ * one that was parsed; empty for other kinds. */
+struct slice json_span(struct slice text, const struct json *j);
+
 /* ---- What was expected.  Each of these fails with E_PARSE. ---- */
 
 /* Refuse members of obj that are not in names (suggesting the near one). */
@@ -129,6 +133,13 @@ void json_put_bool(struct json_out *w, const char *name, bool v);
 void json_put_null(struct json_out *w, const char *name);
 void json_put_hex(struct json_out *w, const char *name, struct slice s);
 void json_put_base64(struct json_out *w, const char *name, struct slice s);
+/* Version of cJSON, for --version. */
+const char *json_library(void);
+
+/* Append a text that json_check() takes with line breaks and tabs, for people
+ * to read and edit. */
+void json_indent(struct slice text, struct buf *out);
+
 /* Already JSON: copied as it is. */
 void json_put_raw(struct json_out *w, const char *name, struct slice json);
 

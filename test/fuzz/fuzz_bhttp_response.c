@@ -1,0 +1,9 @@
+#include "test/fuzz/fuzz_bhttp.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	fuzz_bhttp(true, slice_make(data, size));
+	return 0;
+}
