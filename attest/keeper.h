@@ -1,0 +1,23 @@
+/* The keeper of the attestation service: seed, CA key, secrets, store, TEE,
+ * nonces and leases.  It has no network; it speaks with net and judge over
+ * channels only, and lets nothing out but to who a verdict names. */
+#ifndef CONFD_ATTEST_KEEPER_H
+#define CONFD_ATTEST_KEEPER_H
+
+#include "attest/tee/tee.h"
+#include "attest/vault.h"
+
+struct keeper_settings {
+	struct vault_groups groups;
+	struct tee_settings tee;
+	const char *tee_name; /* NULL: whichever is there */
+	const char *store;    /* URL of core/io/store, or "memory" */
+	int net, judge;	      /* channels; they become the keeper's */
+	/* Called when everything is open: give up what is not needed. */
+	enum status (*confine)(const char *store, struct err *err);
+};
+
+/* Run until net is gone (OK) or the judge is (E_IO). */
+enum status keeper_run(const struct keeper_settings *s, struct err *err);
+
+#endif

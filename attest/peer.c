@@ -1,0 +1,434 @@
+#include "attest/peer.h"
+
+#include "attest/evidence.h"
+#include "attest/statement.h"
+#include "attest/verifier.h"
+#include "core/cleanup.h"
+#include "core/clock.h"
+#include "core/json.h"
+#include "core/text.h"
+
+#define ANSWER_MAX (4u << 20) /* bytes: bundle, key set and their encoding */
+#define TIMEOUT_MS 10000
+
+struct peer {
+	struct http_client *client;
+	enum peer_expect expect;
+	struct manifest *manifest; /* what judges; NULL until it was served */
+	uint8_t nonce[32];
+	void (*verified)(void *ctx, const struct err *err);
+	void *ctx;
+
+	/* What the answer said. */
+	struct buf bundle;
+	struct buf keys_text;
+	struct keyset_as keys;
+	char state[16];
+	bool has_manifest;
+	uint8_t digest[32];
+	uint8_t head[32];
+	uint64_t log_size;
+	uint8_t log_root[32];
+
+	struct trace trace;
+	struct claims claims;
+};
+
+static void tell(struct peer *p, const struct err *err)
+{
+	p->verified(p->ctx, err);
+}
+
+/* "manifest": null, or {"digest","generation","head"}. */
+static enum status read_manifest_ref(struct peer *p, const struct json *j,
+				     struct err *err)
+{
+	static const char *const names[] = { "digest", "generation", "head" };
+	uint64_t generation;
+
+	if (j == NULL || json_kind(j) == JSON_NULL)
+		return OK;
+	TRY(json_want(j, JSON_OBJECT, err));
+	TRY(json_only(j, names, countof(names), err));
+	TRY(json_want_hex(j, "digest", p->digest, 32, err));
+	TRY(json_want_u64(j, "generation", 1, UINT32_MAX, &generation, err));
+	TRY(json_want_hex(j, "head", p->head, 32, err));
+	p->has_manifest = true;
+	return OK;
+}
+
+static enum status read_log(struct peer *p, const struct json *j,
+			    struct err *err)
+{
+	static const char *const names[] = { "root", "size" };
+
+	TRY(json_only(j, names, countof(names), err));
+	TRY(json_want_u64(j, "size", 0, 1ull << 53, &p->log_size, err));
+	return json_want_hex(j, "root", p->log_root, 32, err);
+}
+
+static enum status read_state(struct peer *p, const struct json *root,
+			      struct err *err)
+{
+	static const char *const states[] = { "uninitialized", "serving",
+					      "sealed" };
+	struct slice s;
+
+	TRY(json_want_str(root, "state", &s, err));
+	for (size_t i = 0; i < countof(states); i++) {
+		if (slice_eq_str(s, states[i])) {
+			(void)snprintf(p->state, sizeof(p->state), "%s",
+				       states[i]);
+			return OK;
+		}
+	}
+	return err_set(err, E_PARSE,
+		       "state: expected uninitialized, serving or sealed");
+}
+
+/* The answer of POST /v1/attest. */
+static enum status read_answer(struct peer *p, struct slice body,
+			       struct err *err)
+{
+	static const char *const names[] = { "bundle", "keys", "log",
+					     "manifest", "state" };
+	auto_json struct json *root = NULL;
+	const struct json *bundle, *log;
+	struct slice keys;
+
+	TRY(json_parse(body, &root, err));
+	TRY(json_want(root, JSON_OBJECT, err));
+	TRY(json_only(root, names, countof(names), err));
+	TRY(json_want_member(root, "bundle", JSON_OBJECT, &bundle, err));
+	TRY(json_want_member(root, "log", JSON_OBJECT, &log, err));
+	TRY(json_want_str(root, "keys", &keys, err));
+	TRY(read_state(p, root, err));
+	TRY(read_manifest_ref(p, json_get(root, "manifest"), err));
+	TRY(read_log(p, log, err));
+
+	buf_put(&p->bundle, json_span(body, bundle));
+	buf_put(&p->keys_text, keys);
+	TRY(buf_check(&p->bundle, "evidence bundle", err));
+	return buf_check(&p->keys_text, "key set", err);
+}
+
+/* Which manifest must be in force, before anything is judged. */
+static enum status check_manifest(const struct peer *p, struct err *err)
+{
+	char want[65], found[65];
+
+	if (p->expect == PEER_UNINITIALIZED) {
+		if (!p->has_manifest && strcmp(p->state, "uninitialized") == 0)
+			return OK;
+		return err_set(err, E_CONFLICT,
+			       "the attestation service is initialized already "
+			       "(state %s); to change its manifest, update it",
+			       p->state);
+	}
+	if (!p->has_manifest)
+		return err_set(err, E_POLICY,
+			       "the attestation service has no manifest (state "
+			       "%s); run 'confd init'%s",
+			       p->state,
+			       strcmp(p->state, "sealed") == 0 ?
+				       " or recover it" :
+				       "");
+	if (memcmp(p->digest, p->manifest->digest, 32) == 0)
+		return OK;
+	text_hex_into(want, sizeof(want), slice_of(p->manifest->digest));
+	text_hex_into(found, sizeof(found), slice_of(p->digest));
+	return err_set(err, E_POLICY,
+		       "the manifest in force is not the pinned one: expected "
+		       "digest %s, found %s; if an update was announced, get "
+		       "and check it with 'confd manifest get'",
+		       want, found);
+}
+
+static enum status connection_facts(struct peer *p, struct verifier_case *c,
+				    struct err *err)
+{
+	struct conn *conn = http_client_conn(p->client);
+	uint8_t exporter[32], spki[32];
+
+	TRY(conn_exporter(conn, STATEMENT_EXPORTER_LABEL, slice_of(p->nonce),
+			  exporter, sizeof(exporter), err));
+	if (!conn_peer_spki(conn, spki))
+		return err_set(err, E_CRYPTO,
+			       "the attestation service showed no certificate");
+	c->exporter = expect_bytes(exporter);
+	c->spki = expect_bytes(spki);
+	return OK;
+}
+
+static enum status judge(struct peer *p, struct err *err)
+{
+	struct verifier_case c = {
+		.bundle = buf_slice(&p->bundle),
+		.purpose = PURPOSE_AS,
+		.nonce = expect_bytes(p->nonce),
+		.by = p->manifest,
+		.policies = &p->manifest->as_policies,
+		.now = clock_wall(),
+	};
+	uint8_t keys[32];
+	struct verdict *verdict = NULL;
+
+	TRY(check_manifest(p, err));
+	TRY(manifest_check(p->manifest, err));
+	TRY(connection_facts(p, &c, err));
+	keyset_digest(buf_slice(&p->keys_text), keys);
+	c.keys = expect_bytes(keys);
+	c.manifest = p->has_manifest ? expect_bytes(p->digest) : expect_none();
+	TRY(verifier_judge(&c, &p->trace, &p->claims, &verdict, err));
+	verdict_free(verdict);
+	return keyset_as_parse(buf_slice(&p->keys_text), &p->keys, err);
+}
+
+static void finish(struct peer *p)
+{
+	struct err err = { 0 };
+
+	if (judge(p, &err) != OK)
+		(void)err_wrap(&err, "attestation service refused");
+	tell(p, &err);
+}
+
+/* PEER_SERVED: the manifest that is to judge, named by its digest. */
+static enum status take_served(struct peer *p, struct slice body,
+			       struct err *err)
+{
+	TRY(manifest_parse(body, "manifest of the service", &p->manifest,
+			   err));
+	if (memcmp(p->manifest->digest, p->digest, 32) != 0)
+		return err_set(err, E_CRYPTO,
+			       "the manifest that was served is not the one "
+			       "that was attested");
+	return OK;
+}
+
+static void on_served(void *ctx, const struct err *why, unsigned status,
+		      struct slice body)
+{
+	struct peer *p = ctx;
+	struct err err = *why;
+
+	if (err.code == OK && peer_refusal("manifest", status, body, &err) == OK)
+		(void)take_served(p, body, &err);
+	if (err.code != OK)
+		tell(p, &err);
+	else
+		finish(p);
+}
+
+static void on_attested(void *ctx, const struct err *why, unsigned status,
+			struct slice body)
+{
+	struct peer *p = ctx;
+	struct err err = *why;
+
+	if (err.code == OK && peer_refusal("attest", status, body, &err) == OK &&
+	    read_answer(p, body, &err) != OK)
+		(void)err_wrap(&err, "attestation service's answer");
+	if (err.code != OK) {
+		tell(p, &err);
+		return;
+	}
+	if (p->expect == PEER_SERVED && p->has_manifest)
+		http_client_call(p->client, "GET", S("/v1/manifest"), NULL,
+				 S(""), MANIFEST_MAX, on_served, p);
+	else if (p->expect == PEER_SERVED) {
+		(void)err_set(&err, E_POLICY,
+			      "the attestation service has no manifest yet "
+			      "(state %s)",
+			      p->state);
+		tell(p, &err);
+	} else
+		finish(p);
+}
+
+static void begin_attest(struct peer *p)
+{
+	auto_buf struct buf body = buf_make(256);
+	struct json_out w = { .buf = &body };
+
+	crypto_random(p->nonce, sizeof(p->nonce));
+	json_open_object(&w, NULL);
+	json_put_hex(&w, "nonce", slice_of(p->nonce));
+	json_close_object(&w);
+	http_client_call(p->client, "POST", S("/v1/attest"),
+			 "application/json", buf_slice(&body), ANSWER_MAX,
+			 on_attested, p);
+}
+
+static enum status make_tls(const struct peer_settings *s, struct tls **out,
+			    struct err *err)
+{
+	struct tls_settings t = { .any_name = true };
+
+	if (s->cert != NULL) {
+		t.chain[0] = x509_der(s->cert);
+		t.n_chain = 1;
+		t.key = s->key;
+	}
+	return tls_new(&t, out, err);
+}
+
+static enum status connect_to(struct loop *l, const struct peer_settings *s,
+			      struct http_client **out, struct err *err)
+{
+	int64_t ms = s->timeout_ms != 0 ? s->timeout_ms : TIMEOUT_MS;
+	struct http_client_settings set = {
+		.to = s->to,
+		.connect_ms = ms,
+		.idle_ms = ms,
+		.head_ms = ms,
+		.max_body = ANSWER_MAX,
+	};
+
+	set.to.tls = true;
+	TRY(make_tls(s, &set.tls, err));
+	enum status st = http_client_new(l, &set, out, err);
+	tls_unref(set.tls);
+	return st;
+}
+
+enum status peer_open(struct loop *l, const struct peer_settings *s,
+		      void (*verified)(void *ctx, const struct err *err),
+		      void *ctx, struct peer **out, struct err *err)
+{
+	struct peer *p = mem_must(sizeof(*p));
+
+	p->expect = s->expect;
+	p->verified = verified;
+	p->ctx = ctx;
+	p->bundle = buf_make(EVIDENCE_MAX);
+	p->keys_text = buf_make(KEYSET_MAX);
+	keyset_as_init(&p->keys);
+	trace_init(&p->trace);
+	enum status st = OK;
+	if (s->manifest != NULL)
+		st = manifest_parse(buf_slice(&s->manifest->text), "manifest",
+				    &p->manifest, err);
+	if (st == OK)
+		st = connect_to(l, s, &p->client, err);
+	if (st != OK) {
+		peer_free(p);
+		return st;
+	}
+	begin_attest(p);
+	*out = p;
+	return OK;
+}
+
+void peer_free(struct peer *p)
+{
+	if (p == NULL)
+		return;
+	http_client_free(p->client);
+	manifest_free(p->manifest);
+	buf_done(&p->bundle);
+	buf_done(&p->keys_text);
+	keyset_as_done(&p->keys);
+	trace_done(&p->trace);
+	mem_free(p);
+}
+
+void peer_call(struct peer *p, const char *method, const char *target,
+	       const char *content_type, struct slice body, size_t max_body,
+	       void (*done)(void *ctx, const struct err *err, unsigned status,
+			    struct slice body),
+	       void *ctx)
+{
+	http_client_call(p->client, method, slice_str(target), content_type,
+			 body, max_body, done, ctx);
+}
+
+enum status peer_exporter(struct peer *p, const uint8_t nonce[static 32],
+			  uint8_t out[static 32], struct err *err)
+{
+	return conn_exporter(http_client_conn(p->client),
+			     STATEMENT_EXPORTER_LABEL, slice_make(nonce, 32),
+			     out, 32, err);
+}
+
+const struct keyset_as *peer_keys(const struct peer *p)
+{
+	return &p->keys;
+}
+
+const struct manifest *peer_manifest(const struct peer *p)
+{
+	return p->manifest;
+}
+
+const struct claims *peer_claims(const struct peer *p)
+{
+	return &p->claims;
+}
+
+const char *peer_state(const struct peer *p)
+{
+	return p->state;
+}
+
+uint64_t peer_log_size(const struct peer *p)
+{
+	return p->log_size;
+}
+
+const uint8_t *peer_log_root(const struct peer *p)
+{
+	return p->log_root;
+}
+
+const uint8_t *peer_chain_head(const struct peer *p)
+{
+	return p->head;
+}
+
+const struct trace *peer_trace(const struct peer *p)
+{
+	return &p->trace;
+}
+
+struct slice peer_bundle(const struct peer *p)
+{
+	return buf_slice(&p->bundle);
+}
+
+/* The member "detail" of a problem document, or nothing. */
+static void detail_of(struct slice body, struct buf *out)
+{
+	auto_json struct json *root = NULL;
+	struct err ignored;
+
+	if (json_parse(body, &root, &ignored) != OK)
+		return;
+	const struct json *detail = json_get(root, "detail");
+	if (detail != NULL && json_kind(detail) == JSON_STRING)
+		text_escape(out, json_str(detail));
+}
+
+enum status peer_refusal(const char *what, unsigned status, struct slice body,
+			 struct err *err)
+{
+	static const struct {
+		unsigned status;
+		enum status code;
+	} codes[] = {
+		{ 401, E_PERM },     { 403, E_PERM },  { 404, E_NOTFOUND },
+		{ 409, E_CONFLICT }, { 413, E_LIMIT }, { 429, E_UNAVAIL },
+	};
+	auto_buf struct buf detail = buf_make(ERR_TEXT_MAX);
+	enum status code = status >= 500 ? E_UNAVAIL : E_PARSE;
+
+	if (status >= 200 && status < 300)
+		return OK;
+	for (size_t i = 0; i < countof(codes); i++)
+		if (codes[i].status == status)
+			code = codes[i].code;
+	detail_of(body, &detail);
+	return err_set(err, code, "%s: refused with status %u%s%s", what,
+		       status, detail.len > 0 ? ": " : "",
+		       detail.len > 0 ? buf_cstr(&detail) : "");
+}

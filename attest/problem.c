@@ -1,0 +1,74 @@
+#include "attest/problem.h"
+
+#include "core/cleanup.h"
+#include "core/json.h"
+
+static const struct row {
+	enum status code;
+	unsigned status;
+	const char *title;
+} rows[] = {
+	{ E_PARSE, 400, "The request is malformed" },
+	{ E_CONF, 400, "The manifest is not valid" },
+	{ E_LIMIT, 413, "Too large" },
+	{ E_CRYPTO, 403, "The evidence is not genuine or not bound" },
+	{ E_POLICY, 403, "Not allowed by the manifest" },
+	{ E_STALE, 403, "The evidence could not be judged" },
+	{ E_PERM, 403, "You may not do this" },
+	{ E_NOTFOUND, 404, "No such thing here" },
+	{ E_CONFLICT, 409, "It is not in the state for this" },
+	{ E_UNAVAIL, 503, "Not now" },
+};
+
+static const struct row *row_of(enum status code)
+{
+	for (size_t i = 0; i < countof(rows); i++)
+		if (rows[i].code == code)
+			return &rows[i];
+	return NULL;
+}
+
+unsigned problem_status(enum status code)
+{
+	const struct row *r = row_of(code);
+
+	return r != NULL ? r->status : 500;
+}
+
+void problem_write(struct buf *out, unsigned status, enum status code,
+		   const char *detail)
+{
+	const struct row *r = row_of(code);
+	struct json_out w = { .buf = out };
+	auto_buf struct buf type = buf_make(64);
+
+	buf_putf(&type, "urn:confd:error:%s",
+		 r != NULL ? status_name(code) : "internal");
+	json_open_object(&w, NULL);
+	json_put_str(&w, "type", buf_slice(&type));
+	json_put_cstr(&w, "title", r != NULL ? r->title : "It failed here");
+	json_put_u64(&w, "status", status);
+	json_put_cstr(&w, "detail", detail);
+	json_close_object(&w);
+}
+
+void problem_reply(struct http_call *call, const struct err *err)
+{
+	auto_buf struct buf body = buf_make(4096);
+	unsigned status = problem_status(err->code);
+
+	problem_write(&body, status, err->code, err->text);
+	http_call_reply(call, status, PROBLEM_TYPE, buf_slice(&body), NULL, 0);
+}
+
+void problem_on_error(void *ctx, unsigned status, const char *reason,
+		      const char **content_type, struct buf *body)
+{
+	(void)ctx;
+	*content_type = PROBLEM_TYPE;
+	problem_write(body, status,
+		      status == 413 ? E_LIMIT :
+		      status >= 500 ? E_UNAVAIL :
+				      E_PARSE,
+		      reason);
+}

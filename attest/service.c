@@ -1,0 +1,696 @@
+#include "attest/service.h"
+
+#include <signal.h>
+
+#include "attest/evidence.h"
+#include "attest/keyset.h"
+#include "attest/manifest.h"
+#include "attest/messages.h"
+#include "attest/problem.h"
+#include "attest/statement.h"
+#include "core/cleanup.h"
+#include "core/identity.h"
+#include "core/io/chan.h"
+#include "core/io/http_server.h"
+#include "core/json.h"
+#include "core/log.h"
+#include "core/text.h"
+
+#define CERT_DAYS 3650
+#define TARGET_OHTTP "/v1/ohttp-keys/"
+
+struct service {
+	struct loop *loop;
+	struct chan *keeper;
+	struct http_server *server;
+	struct listener *listener;
+	struct identity identity;
+	uint8_t spki[32]; /* of our TLS key */
+	struct pending *pending;
+	uint32_t next_id;
+	const struct service_settings *set;
+	struct loop_timer *drain;
+
+	/* What the keeper published last. */
+	bool published;
+	enum service_state state;
+	uint8_t head[32];
+	uint64_t log_size;
+	uint8_t log_root[32];
+	struct manifest *manifest;
+	struct keyset_as keys;
+	struct err end;
+};
+
+/* A call that waits for the keeper. */
+struct pending {
+	struct service *s;
+	struct pending *next;
+	uint32_t id;
+	struct http_call *call; /* NULL when the client has left */
+	/* Answer the call; payload as in messages.h. */
+	void (*answer)(struct service *s, struct http_call *call,
+		       struct cursor *payload);
+};
+
+/* ---- asking the keeper -------------------------------------------------- */
+
+static void on_gone(void *ctx, const struct err *why)
+{
+	struct pending *p = ctx;
+
+	(void)why;
+	p->call = NULL;
+}
+
+static const struct http_call_events waiting = { .gone = on_gone };
+
+/* Send body (after the id) and have the call answered from the reply. */
+static void ask(struct service *s, struct http_call *call, uint32_t type,
+		struct slice body,
+		void (*answer)(struct service *s, struct http_call *call,
+			       struct cursor *payload))
+{
+	auto_buf struct buf out = buf_make(MSG_BODY_MAX);
+	struct pending *p = mem_must(sizeof(*p));
+
+	p->s = s;
+	p->id = ++s->next_id;
+	p->call = call;
+	p->answer = answer;
+	p->next = s->pending;
+	s->pending = p;
+	http_call_own(call, &waiting, p);
+	buf_put_u32be(&out, p->id);
+	buf_put(&out, body);
+	chan_send(s->keeper, type, buf_slice(&out), -1);
+}
+
+static struct pending *take_pending(struct service *s, uint32_t id)
+{
+	for (struct pending **at = &s->pending; *at != NULL;
+	     at = &(*at)->next) {
+		struct pending *p = *at;
+
+		if (p->id == id) {
+			*at = p->next;
+			return p;
+		}
+	}
+	return NULL;
+}
+
+/* A pending call is freed by its gone(): hand it over to the call itself. */
+static void on_done(void *ctx, const struct err *why)
+{
+	(void)ctx;
+	(void)why;
+}
+
+static const struct http_call_events answered = { .gone = on_done };
+
+static void settle(struct pending *p, enum status code, struct cursor *payload)
+{
+	struct err err = { .code = code };
+
+	if (p->call == NULL)
+		return;
+	http_call_own(p->call, &answered, NULL);
+	if (code == OK) {
+		p->answer(p->s, p->call, payload);
+		return;
+	}
+	(void)err_set(&err, code, "%.*s", SLICE_FMT(cursor_field(payload)));
+	problem_reply(p->call, &err);
+}
+
+static void on_reply(void *ctx, struct slice body, int fd)
+{
+	struct service *s = ctx;
+	struct cursor in = cursor_make(body);
+	uint32_t id = cursor_u32be(&in);
+	enum status code = (enum status)cursor_u8(&in);
+	struct pending *p = take_pending(s, id);
+
+	(void)fd;
+	if (p == NULL)
+		return;
+	settle(p, code, &in);
+	mem_free(p);
+}
+
+/* ---- small parts of answers --------------------------------------------- */
+
+static void refuse(struct http_call *call, enum status code, const char *text)
+{
+	struct err err;
+
+	(void)err_set(&err, code, "%s", text);
+	problem_reply(call, &err);
+}
+
+static void reply_json(struct http_call *call, const struct buf *body)
+{
+	if (body->bad)
+		refuse(call, E_LIMIT, "the answer is too large");
+	else
+		http_call_reply(call, 200, "application/json", buf_slice(body),
+				NULL, 0);
+}
+
+static void put_manifest(const struct service *s, struct json_out *w)
+{
+	if (s->manifest == NULL) {
+		json_put_null(w, "manifest");
+		return;
+	}
+	json_open_object(w, "manifest");
+	json_put_hex(w, "digest", slice_of(s->manifest->digest));
+	json_put_u64(w, "generation", s->manifest->generation);
+	json_put_hex(w, "head", slice_of(s->head));
+	json_close_object(w);
+}
+
+static void put_log(const struct service *s, struct json_out *w,
+		    const char *name)
+{
+	json_open_object(w, name);
+	json_put_u64(w, "size", s->log_size);
+	json_put_hex(w, "root", slice_of(s->log_root));
+	json_close_object(w);
+}
+
+/* ---- POST /v1/attest ---------------------------------------------------- */
+
+static void answer_attest(struct service *s, struct http_call *call,
+			  struct cursor *payload)
+{
+	static const char *const states[] = {
+		[STATE_UNINITIALIZED] = "uninitialized",
+		[STATE_SERVING] = "serving",
+		[STATE_SEALED] = "sealed",
+	};
+	struct slice bundle = cursor_field(payload);
+	struct slice keys = cursor_field(payload);
+	auto_buf struct buf body = buf_make(2 * MSG_BODY_MAX);
+	struct json_out w = { .buf = &body };
+
+	json_open_object(&w, NULL);
+	json_put_raw(&w, "bundle", bundle);
+	json_put_str(&w, "keys", keys);
+	put_manifest(s, &w);
+	put_log(s, &w, "log");
+	json_put_cstr(&w, "state", states[s->state]);
+	json_close_object(&w);
+	reply_json(call, &body);
+}
+
+/* The nonce of the body, and this connection's exporter for it. */
+static enum status connection_nonce(struct http_call *call,
+				    const struct json *root, struct buf *out,
+				    uint8_t nonce[static 32], struct err *err)
+{
+	uint8_t exporter[32];
+
+	TRY(json_want_hex(root, "nonce", nonce, 32, err));
+	TRY(conn_exporter(http_call_conn(call), STATEMENT_EXPORTER_LABEL,
+			  slice_make(nonce, 32), exporter, sizeof(exporter),
+			  err));
+	buf_put(out, slice_make(nonce, 32));
+	buf_put(out, slice_of(exporter));
+	return OK;
+}
+
+static enum status read_attest(struct service *s, struct http_call *call,
+			       struct slice body, struct buf *out,
+			       struct err *err)
+{
+	static const char *const names[] = { "nonce" };
+	auto_json struct json *root = NULL;
+	uint8_t nonce[32];
+
+	TRY(json_parse(body, &root, err));
+	TRY(json_want(root, JSON_OBJECT, err));
+	TRY(json_only(root, names, countof(names), err));
+	TRY(connection_nonce(call, root, out, nonce, err));
+	buf_put(out, slice_of(s->spki));
+	return OK;
+}
+
+static void on_attest(void *ctx, struct http_call *call, struct slice body)
+{
+	struct service *s = ctx;
+	auto_buf struct buf out = buf_make(256);
+	struct err err = { 0 };
+
+	if (read_attest(s, call, body, &out, &err) != OK)
+		problem_reply(call, &err);
+	else
+		ask(s, call, MSG_ATTEST, buf_slice(&out), answer_attest);
+}
+
+/* ---- POST /v1/init ------------------------------------------------------ */
+
+static void answer_init(struct service *s, struct http_call *call,
+			struct cursor *payload)
+{
+	auto_buf struct buf body = buf_make(4096);
+	struct json_out w = { .buf = &body };
+
+	(void)payload;
+	json_open_object(&w, NULL);
+	json_put_hex(&w, "digest", slice_of(s->manifest->digest));
+	json_put_u64(&w, "generation", s->manifest->generation);
+	json_put_hex(&w, "head", slice_of(s->head));
+	json_close_object(&w);
+	reply_json(call, &body);
+}
+
+static enum status read_init(struct slice body, struct buf *out,
+			     struct err *err)
+{
+	static const char *const names[] = { "manifest", "secrets" };
+	auto_json struct json *root = NULL;
+	auto_buf struct buf manifest = buf_make(MANIFEST_MAX);
+	auto_buf struct buf secrets = buf_make(256u << 10);
+
+	TRY(json_parse(body, &root, err));
+	TRY(json_want(root, JSON_OBJECT, err));
+	TRY(json_only(root, names, countof(names), err));
+	TRY(json_want_base64(root, "manifest", &manifest, err));
+	if (json_get(root, "secrets") != NULL)
+		TRY(json_want_base64(root, "secrets", &secrets, err));
+	buf_put_field(out, buf_slice(&manifest));
+	buf_put_field(out, buf_slice(&secrets));
+	return buf_check(out, "request", err);
+}
+
+static void on_init(void *ctx, struct http_call *call, struct slice body)
+{
+	struct service *s = ctx;
+	auto_buf struct buf out = buf_make(MSG_BODY_MAX - 64);
+	struct err err = { 0 };
+
+	if (read_init(body, &out, &err) != OK)
+		problem_reply(call, &err);
+	else
+		ask(s, call, MSG_INIT, buf_slice(&out), answer_init);
+}
+
+/* ---- GET /v1/nonce, POST /v1/workers ------------------------------------ */
+
+static void answer_nonce(struct service *s, struct http_call *call,
+			 struct cursor *payload)
+{
+	auto_buf struct buf body = buf_make(256);
+	struct json_out w = { .buf = &body };
+
+	(void)s;
+	json_open_object(&w, NULL);
+	json_put_hex(&w, "nonce", cursor_bytes(payload, 32));
+	json_put_u64(&w, "expires", NONCE_SECONDS);
+	json_close_object(&w);
+	reply_json(call, &body);
+}
+
+static void answer_register(struct service *s, struct http_call *call,
+			    struct cursor *payload)
+{
+	struct slice id = cursor_field(payload);
+	uint64_t expires = cursor_u64be(payload);
+	uint64_t seconds = cursor_u64be(payload);
+	struct slice certs = cursor_field(payload);
+	struct slice sealed = cursor_field(payload);
+	auto_buf struct buf body = buf_make(MSG_BODY_MAX);
+	struct json_out w = { .buf = &body };
+
+	json_open_object(&w, NULL);
+	json_open_object(&w, "lease");
+	json_put_str(&w, "id", id);
+	json_put_u64(&w, "expires", expires);
+	json_put_u64(&w, "seconds", seconds);
+	json_close_object(&w);
+	json_put_str(&w, "certificate", certs);
+	json_put_base64(&w, "secrets", sealed);
+	put_manifest(s, &w);
+	json_close_object(&w);
+	reply_json(call, &body);
+}
+
+static enum status read_register(struct http_call *call, struct slice body,
+				 struct buf *out, struct err *err)
+{
+	static const char *const names[] = { "bundle", "group", "keys", "name",
+					     "nonce" };
+	auto_json struct json *root = NULL;
+	const struct json *bundle;
+	struct slice group, name, keys;
+	uint8_t nonce[32], spki[32];
+
+	if (!conn_peer_spki(http_call_conn(call), spki))
+		return err_set(err, E_PERM,
+			       "a worker shows a certificate of its own key");
+	TRY(json_parse(body, &root, err));
+	TRY(json_want(root, JSON_OBJECT, err));
+	TRY(json_only(root, names, countof(names), err));
+	TRY(json_want_str(root, "group", &group, err));
+	TRY(json_want_str(root, "name", &name, err));
+	TRY(json_want_str(root, "keys", &keys, err));
+	TRY(json_want_member(root, "bundle", JSON_OBJECT, &bundle, err));
+	TRY(connection_nonce(call, root, out, nonce, err));
+	buf_put(out, slice_of(spki));
+	buf_put_field(out, group);
+	buf_put_field(out, name);
+	buf_put_field(out, keys);
+	buf_put_field(out, json_span(body, bundle));
+	return buf_check(out, "request", err);
+}
+
+static void take_worker(struct service *s, struct http_call *call,
+			struct slice body, bool renew)
+{
+	auto_buf struct buf out = buf_make(MSG_BODY_MAX - 64);
+	struct err err = { 0 };
+
+	buf_put_u8(&out, renew);
+	if (read_register(call, body, &out, &err) != OK)
+		problem_reply(call, &err);
+	else
+		ask(s, call, MSG_REGISTER, buf_slice(&out), answer_register);
+}
+
+static void on_register(void *ctx, struct http_call *call, struct slice body)
+{
+	take_worker(ctx, call, body, false);
+}
+
+static void on_renew(void *ctx, struct http_call *call, struct slice body)
+{
+	take_worker(ctx, call, body, true);
+}
+
+/* ---- routes without a body ---------------------------------------------- */
+
+static void get_nonce(struct service *s, struct http_call *call,
+		      const struct http_head *head)
+{
+	(void)head;
+	ask(s, call, MSG_NONCE, S(""), answer_nonce);
+}
+
+static void get_manifest(struct service *s, struct http_call *call,
+			 const struct http_head *head)
+{
+	(void)head;
+	http_call_reply(call, 200, "application/json",
+			buf_slice(&s->manifest->text), NULL, 0);
+}
+
+static void get_manifests(struct service *s, struct http_call *call,
+			  const struct http_head *head)
+{
+	auto_buf struct buf body = buf_make(MSG_BODY_MAX);
+	struct json_out w = { .buf = &body };
+
+	(void)head;
+	json_open_object(&w, NULL);
+	json_open_array(&w, "manifests");
+	json_put_base64(&w, NULL, buf_slice(&s->manifest->text));
+	json_close_array(&w);
+	json_close_object(&w);
+	reply_json(call, &body);
+}
+
+static void get_ohttp_keys(struct service *s, struct http_call *call,
+			   const struct http_head *head)
+{
+	struct slice group =
+		slice_from(head->target, sizeof(TARGET_OHTTP) - 1);
+	struct slice keys = keyset_as_ohttp(&s->keys, group);
+
+	if (keys.len == 0)
+		refuse(call, E_NOTFOUND, "no such worker group");
+	else
+		http_call_reply(call, 200, "application/ohttp-keys", keys, NULL,
+				0);
+}
+
+static void answer_workers(struct service *s, struct http_call *call,
+			   struct cursor *payload)
+{
+	(void)s;
+	http_call_reply(call, 200, "application/json", payload->rest, NULL, 0);
+}
+
+static void get_workers(struct service *s, struct http_call *call,
+			const struct http_head *head)
+{
+	uint8_t spki[32];
+
+	(void)head;
+	if (!conn_peer_spki(http_call_conn(call), spki) ||
+	    (manifest_find_key(&s->manifest->admins, spki) == NULL &&
+	     manifest_find_key(&s->manifest->operators, spki) == NULL))
+		refuse(call, E_PERM,
+		       "only for admins and operators of the manifest, by "
+		       "their client certificate");
+	else
+		ask(s, call, MSG_WORKERS, S(""), answer_workers);
+}
+
+static void get_log(struct service *s, struct http_call *call,
+		    const struct http_head *head)
+{
+	auto_buf struct buf body = buf_make(256);
+	struct json_out w = { .buf = &body };
+
+	(void)head;
+	put_log(s, &w, NULL);
+	reply_json(call, &body);
+}
+
+static void get_health(struct service *s, struct http_call *call,
+		       const struct http_head *head)
+{
+	(void)s;
+	(void)head;
+	http_call_reply(call, 200, "text/plain", S("ok\n"), NULL, 0);
+}
+
+/* ---- the table ---------------------------------------------------------- */
+
+static const struct route {
+	const char *method;
+	const char *path;  /* a trailing "/" takes what follows, too */
+	bool serving_only; /* 503 in other states */
+	void (*with_body)(void *ctx, struct http_call *call,
+			  struct slice body);
+	void (*without)(struct service *s, struct http_call *call,
+			const struct http_head *head);
+} routes[] = {
+	{ "POST", "/v1/attest", false, on_attest, NULL },
+	{ "POST", "/v1/init", false, on_init, NULL },
+	{ "GET", "/v1/manifest", true, NULL, get_manifest },
+	{ "GET", "/v1/manifests", true, NULL, get_manifests },
+	{ "GET", "/v1/nonce", true, NULL, get_nonce },
+	{ "POST", "/v1/workers", true, on_register, NULL },
+	{ "POST", "/v1/workers/renew", true, on_renew, NULL },
+	{ "GET", "/v1/workers", true, NULL, get_workers },
+	{ "GET", TARGET_OHTTP, true, NULL, get_ohttp_keys },
+	{ "GET", "/v1/log", true, NULL, get_log },
+	{ "GET", "/healthz", false, NULL, get_health },
+	{ "GET", "/readyz", true, NULL, get_health },
+};
+
+static bool path_fits(const char *path, struct slice target)
+{
+	struct slice p = slice_str(path);
+
+	if (p.p[p.len - 1] == '/')
+		return target.len > p.len && slice_starts(target, p);
+	return slice_eq(target, p);
+}
+
+static const struct route *find_route(const struct http_head *head,
+				      bool *known_path)
+{
+	for (size_t i = 0; i < countof(routes); i++) {
+		if (!path_fits(routes[i].path, head->target))
+			continue;
+		*known_path = true;
+		if (slice_eq_str(head->method, routes[i].method))
+			return &routes[i];
+	}
+	return NULL;
+}
+
+static void on_call(void *ctx, struct http_call *call,
+		    const struct http_head *head)
+{
+	struct service *s = ctx;
+	bool known_path = false;
+	const struct route *r = find_route(head, &known_path);
+
+	if (r == NULL)
+		refuse(call, known_path ? E_PARSE : E_NOTFOUND,
+		       known_path ? "this path is not for that method" :
+				    "no such path; see confd-as(8)");
+	else if (r->serving_only && s->state != STATE_SERVING)
+		refuse(call, E_UNAVAIL,
+		       s->state == STATE_SEALED ?
+			       "sealed: it has to be recovered" :
+			       "not initialized: run 'confd init'");
+	else if (r->with_body != NULL)
+		http_call_collect(call, SERVICE_BODY_MAX, r->with_body, s);
+	else
+		r->without(s, call, head);
+}
+
+/* ---- running ------------------------------------------------------------ */
+
+static enum status read_public(struct service *s, struct slice body,
+			       struct err *err)
+{
+	struct cursor in = cursor_make(body);
+	uint8_t state = cursor_u8(&in);
+	struct slice head = cursor_bytes(&in, 32);
+	uint64_t log_size = cursor_u64be(&in);
+	struct slice root = cursor_bytes(&in, 32);
+	struct slice manifest = cursor_field(&in);
+	struct slice keys = cursor_field(&in);
+	struct keyset_as parsed;
+
+	TRY(cursor_end(&in, "keeper's state", err));
+	keyset_as_init(&parsed);
+	TRY(keyset_as_parse(keys, &parsed, err));
+	keyset_as_done(&s->keys);
+	s->keys = parsed;
+	manifest_free(take(s->manifest));
+	if (manifest.len > 0)
+		TRY(manifest_parse(manifest, "manifest", &s->manifest, err));
+	s->state = (enum service_state)state;
+	s->log_size = log_size;
+	memcpy(s->head, head.p, sizeof(s->head));
+	memcpy(s->log_root, root.p, sizeof(s->log_root));
+	return OK;
+}
+
+static enum status begin_serving(struct service *s, struct err *err);
+
+static void on_public(void *ctx, struct slice body, int fd)
+{
+	struct service *s = ctx;
+
+	(void)fd;
+	enum status st = read_public(s, body, &s->end);
+	if (st == OK && !s->published) {
+		s->published = true;
+		st = begin_serving(s, &s->end);
+	}
+	if (st != OK)
+		loop_stop(s->loop);
+}
+
+static void on_keeper_gone(void *ctx, const struct err *why)
+{
+	struct service *s = ctx;
+
+	(void)err_set(&s->end, E_IO, "the keeper is gone: %s", why->text);
+	loop_stop(s->loop);
+}
+
+static const struct chan_row rows[] = {
+	{ MSG_PUBLIC, 81, MSG_BODY_MAX, false, on_public },
+	{ MSG_REPLY, 5, MSG_BODY_MAX, false, on_reply },
+};
+
+static enum status make_tls(struct service *s, struct tls **out,
+			    struct err *err)
+{
+	struct tls_settings t = { .server = true, .ask_client = true };
+
+	TRY(identity_new("confd as", CERT_DAYS, &s->identity, err));
+	x509_spki_sha256(s->identity.cert, s->spki);
+	t.chain[0] = x509_der(s->identity.cert);
+	t.n_chain = 1;
+	t.key = s->identity.key;
+	return tls_new(&t, out, err);
+}
+
+static enum status begin_serving(struct service *s, struct err *err)
+{
+	static const struct http_server_events events = {
+		.on_call = on_call,
+		.on_error = problem_on_error,
+	};
+	const struct http_limits limits = { .body = SERVICE_BODY_MAX,
+					    .idle_ms = 60000 };
+	const struct listener_settings set = { 0 };
+	struct tls *tls = NULL;
+	struct addr at;
+
+	TRY(make_tls(s, &tls, err));
+	TRY(http_server_new(s->loop, &limits, &events, s, &s->server, err));
+	TRY(s->set->confine(err));
+	TRY(listener_adopt(s->loop, s->set->listener, tls, &set,
+			   http_server_accept, s->server, &s->listener, err));
+	tls_unref(tls);
+	listener_addr(s->listener, &at);
+	s->set->ready(&at);
+	return OK;
+}
+
+static void stop_now(void *ctx)
+{
+	struct service *s = ctx;
+
+	loop_stop(s->loop);
+}
+
+static void on_term(void *ctx)
+{
+	struct service *s = ctx;
+
+	if (s->listener == NULL || s->drain != NULL) {
+		loop_stop(s->loop);
+		return;
+	}
+	listener_close(take(s->listener));
+	s->drain = loop_timer_new(s->loop, stop_now, s);
+	loop_timer_arm(s->drain, s->set->drain_ms);
+	http_server_drain(s->server, stop_now, s);
+}
+
+static void close_all(struct service *s)
+{
+	if (s->drain != NULL)
+		loop_timer_free(s->drain);
+	if (s->listener != NULL)
+		listener_close(s->listener);
+	if (s->server != NULL)
+		http_server_free(s->server);
+	while (s->pending != NULL)
+		mem_free(take_pending(s, s->pending->id));
+	chan_free(s->keeper);
+	identity_done(&s->identity);
+	manifest_free(s->manifest);
+	keyset_as_done(&s->keys);
+	loop_free(s->loop);
+}
+
+enum status service_run(const struct service_settings *set, struct err *err)
+{
+	struct service s = { .set = set };
+
+	keyset_as_init(&s.keys);
+	TRY(loop_new(&s.loop, err));
+	TRY(chan_new(s.loop, set->keeper, rows, countof(rows), on_keeper_gone,
+		     &s, &s.keeper, err));
+	struct loop_signal *term =
+		loop_signal_new(s.loop, SIGTERM, on_term, &s);
+	loop_run(s.loop);
+	loop_signal_free(term);
+	close_all(&s);
+	*err = s.end;
+	return err->code;
+}

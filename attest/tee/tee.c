@@ -1,0 +1,110 @@
+#include "attest/tee/tee.h"
+
+#include "attest/tee/sim.h"
+#include "core/cleanup.h"
+
+/* In the order in which a machine looks for its own. */
+static const struct tee *const tees[] = {
+	&tee_sim,
+};
+
+struct tee_device {
+	const struct tee *tee;
+	void *device; /* of its open */
+};
+
+const struct tee *tee_at(size_t i)
+{
+	return i < countof(tees) ? tees[i] : NULL;
+}
+
+const struct tee *tee_find(struct slice name)
+{
+	for (size_t i = 0; i < countof(tees); i++)
+		if (slice_eq_str(name, tees[i]->name))
+			return tees[i];
+	return NULL;
+}
+
+enum status tee_check(const char *name, struct err *err)
+{
+	const struct tee *t = tee_find(slice_str(name));
+
+	if (t == NULL)
+		return err_set(err, E_CONF,
+			       "this build cannot judge %s evidence yet: use "
+			       "a build that can, or take the policy out",
+			       name);
+	if (t->missing != NULL)
+		return err_set(err, E_CONF, "%s", t->missing);
+	return OK;
+}
+
+/* The TEE to open; *out untouched when there is none. */
+static enum status choose(const struct tee_settings *s, const char *name,
+			  const struct tee **out, struct err *err)
+{
+	if (name != NULL) {
+		TRY(tee_check(name, err));
+		*out = tee_find(slice_str(name));
+		return OK;
+	}
+	for (size_t i = 0; i < countof(tees); i++) {
+		if (tees[i]->missing != NULL || tees[i]->detect(s, err) != OK)
+			continue;
+		*out = tees[i];
+		return OK;
+	}
+	return err_set(err, E_NOTFOUND,
+		       "this machine has no TEE that this build can use");
+}
+
+enum status tee_device_open(const struct tee_settings *s, const char *name,
+			    struct tee_device **out, struct err *err)
+{
+	const struct tee *t = NULL;
+	void *device = NULL;
+
+	TRY(choose(s, name, &t, err));
+	TRY(t->open(s, &device, err));
+	struct tee_device *d = mem_must(sizeof(*d));
+	*d = (struct tee_device){ t, device };
+	*out = d;
+	return OK;
+}
+
+void tee_device_close(struct tee_device *d)
+{
+	if (d == NULL)
+		return;
+	d->tee->close(d->device);
+	mem_free(d);
+}
+
+const struct tee *tee_device_tee(const struct tee_device *d)
+{
+	return d->tee;
+}
+
+enum status tee_device_seal_key(struct tee_device *d, uint8_t out[static 32],
+				struct err *err)
+{
+	if (d->tee->seal_key == NULL)
+		return err_set(err, E_NOTFOUND, "%s has no sealing key",
+			       d->tee->title);
+	return d->tee->seal_key(d->device, out, err);
+}
+
+enum status tee_device_attest(struct tee_device *d, const struct statement *s,
+			      struct buf *out, struct err *err)
+{
+	auto_evidence struct evidence e;
+	uint8_t report_data[STATEMENT_REPORT_DATA_LEN];
+
+	evidence_init(&e);
+	TRY(statement_write(s, &e.statement, err));
+	statement_report_data(buf_slice(&e.statement), report_data);
+	TRY(evidence_set_tee(&e, d->tee->name, err));
+	TRY(d->tee->issue(d->device, report_data, &e, err));
+	return evidence_write(&e, out, err);
+}
