@@ -59,6 +59,12 @@ CFLAGS_ALL = -std=gnu2x -O2 -g -fPIE -ffunction-sections -fdata-sections \
 	-ffile-prefix-map=$(abspath $(DEPS))=build/deps \
 	$(WARN) $(HARDEN) $(CFLAGS)
 LDFLAGS_ALL = -Wl,--gc-sections $(LINK) $(LDFLAGS)
+# A static link warns of libevent's resolver fallback, which nothing here
+# calls; everything else that the linker says is shown.
+link = $(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(1) $(LDLIBS) \
+	2>$@.said || { cat $@.said >&2; exit 1; }; \
+	grep -v -e 'statically linked applications' -e ': in function ' \
+		$@.said >&2 || true
 LDLIBS = -L$(DEPS)/lib -lmbedtls -lmbedx509 -lmbedcrypto -lcjson \
 	-Wl,-Bstatic -levent_core -levent_extra -lseccomp -lz
 
@@ -79,9 +85,7 @@ HARDEN = -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong \
 ifneq ($(filter x86_64%,$(shell $(CC) -dumpmachine)),)
 HARDEN += -fcf-protection=full
 endif
-# --no-warnings: libevent's resolver fallback, which nothing here calls,
-# would have the linker warn of getaddrinfo in every static link.
-LINK = -static-pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--no-warnings
+LINK = -static-pie -Wl,-z,relro,-z,now,-z,noexecstack
 endif
 
 ### Sources
@@ -121,7 +125,7 @@ all: $(B)/confd $(B)/confd.stripped
 
 $(B)/confd: $(B)/obj/cmd/confd.o $(B)/libconfd.a
 	$(say) LINK $@
-	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS)
+	$(Q)$(call link,$^)
 
 # Stripped, and not larger than we promise.
 $(B)/confd.stripped: $(B)/confd
@@ -179,19 +183,19 @@ endif
 $(UNIT): $(UNIT_OBJ) $(B)/libconfd.a $(B)/sources
 	$(say) LINK $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $(UNIT_OBJ) \
-		$(B)/libconfd.a $(LDLIBS)
+	$(Q)$(call link,$(UNIT_OBJ) $(B)/libconfd.a)
 
 $(PROGS) $(BENCHES): $(B)/test/%: $(B)/obj/test/%.o $(B)/libconfd.a
 	$(say) LINK $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $^ $(LDLIBS)
+	$(Q)$(call link,$^)
 
 .PHONY: tests test
 tests: all $(if $(UNIT_SRC),$(UNIT)) $(PROGS)
 
 # The tests alone: test/run has the unit tests among others.
 test: tests
+	$(Q).make/tools.sh
 	$(Q)if [ -x test/run ]; then $(RUN) test/run; else $(RUN) $(UNIT); fi
 
 .PHONY: check

@@ -1,0 +1,109 @@
+#include "cmd/ask.h"
+
+#include "core/cleanup.h"
+#include "core/file.h"
+
+enum status ask_load_manifest(const char *path, struct manifest **out,
+			      struct err *err)
+{
+	auto_buf struct buf text = buf_make(MANIFEST_MAX);
+
+	TRY(file_read(path, &text, err));
+	return manifest_parse(buf_slice(&text), path, out, err);
+}
+
+static void verified(void *ctx, const struct err *err)
+{
+	struct ask *a = ctx;
+
+	a->err = *err;
+	a->done = true;
+	loop_stop(a->loop);
+}
+
+/* Let the loop run until the answer is there. */
+static enum status wait(struct ask *a, struct err *err)
+{
+	while (!a->done)
+		loop_run_once(a->loop, -1);
+	a->done = false;
+	*err = a->err;
+	return err->code;
+}
+
+static enum status load(const struct ask_opts *o, struct ask *a,
+			struct err *err)
+{
+	if ((o->cert == NULL) != (o->key == NULL))
+		return err_set(err, E_USAGE,
+			       "--cert and --key go together: one is missing");
+	if (o->cert != NULL)
+		TRY(identity_load(o->cert, o->key, &a->identity, err));
+	if (o->manifest != NULL)
+		TRY(ask_load_manifest(o->manifest, &a->manifest, err));
+	return OK;
+}
+
+enum status ask_open(const struct ask_opts *o, enum peer_expect expect,
+		     struct ask *a, struct err *err)
+{
+	struct peer_settings s = { .expect = expect };
+
+	*a = (struct ask){ 0 };
+	TRY(addr_parse(o->as, ASK_PORT, &s.to, err));
+	TRY(load(o, a, err));
+	s.manifest = a->manifest;
+	s.cert = a->identity.cert;
+	s.key = a->identity.key;
+	TRY(loop_new(&a->loop, err));
+	TRY(peer_open(a->loop, &s, verified, a, &a->peer, err));
+	return wait(a, err);
+}
+
+void ask_done(struct ask *a)
+{
+	peer_free(a->peer);
+	manifest_free(a->manifest);
+	identity_done(&a->identity);
+	loop_free(a->loop);
+	*a = (struct ask){ 0 };
+}
+
+static void answered(void *ctx, const struct err *err, unsigned status,
+		     struct slice body)
+{
+	struct ask *a = ctx;
+
+	a->err = *err;
+	a->status = status;
+	if (err->code == OK)
+		buf_put(a->body, body);
+	a->done = true;
+	loop_stop(a->loop);
+}
+
+enum status ask_call(struct ask *a, const char *method, const char *target,
+		     struct slice body, struct buf *out, struct err *err)
+{
+	auto_buf struct buf answer = buf_make(out->max);
+
+	a->body = &answer;
+	peer_call(a->peer, method, target,
+		  body.len > 0 ? "application/json" : NULL, body, out->max,
+		  answered, a);
+	TRY(wait(a, err));
+	TRY(peer_refusal(target, a->status, buf_slice(&answer), err));
+	buf_put(out, buf_slice(&answer));
+	return buf_check(out, "answer", err);
+}
+
+enum status ask_manifest(const struct ask_opts *o, struct buf *out,
+			 struct err *err)
+{
+	auto_ask struct ask a = { 0 };
+
+	TRY(ask_open(o, o->manifest != NULL ? PEER_PINNED : PEER_SERVED, &a,
+		     err));
+	buf_put(out, buf_slice(&peer_manifest(a.peer)->text));
+	return buf_check(out, "manifest", err);
+}

@@ -1,0 +1,71 @@
+/* Command-line side of attest/peer: open a verified connection, ask, and wait
+ * for the answer.  What init, status, manifest get, verify and workload have
+ * in common. */
+#ifndef CONFD_CMD_ASK_H
+#define CONFD_CMD_ASK_H
+
+#include "attest/peer.h"
+#include "core/identity.h"
+#include "core/opts.h"
+
+#define ASK_PORT 9443
+
+/* Options of an applet that speaks to an attestation service. */
+struct ask_opts {
+	const char *as;
+	const char *manifest;
+	const char *cert;
+	const char *key;
+};
+
+/* clang-format off */
+/* Their rows; o is the member of the applet's struct that holds them. */
+#define ASK_ROWS(type, o)                                                   \
+	{ .name = "as", .arg = "HOST:PORT",                                 \
+	  .help = "the attestation service (port 9443 by default)",         \
+	  .kind = OPT_STR, .flags = OPT_REQUIRED, OPT_AT(type, o.as) },     \
+	{ .name = "cert", .arg = "FILE",                                    \
+	  .help = "certificate to show, where the service asks who you are", \
+	  .kind = OPT_STR, OPT_AT(type, o.cert) },                          \
+	{ .name = "key", .arg = "FILE",                                     \
+	  .help = "private key of --cert", .kind = OPT_STR,                 \
+	  OPT_AT(type, o.key) },                                            \
+	{ .name = "manifest", .arg = "FILE",                                \
+	  .help = "the manifest that must be in force",                     \
+	  .kind = OPT_STR, OPT_AT(type, o.manifest) }
+/* clang-format on */
+
+/* A verified connection and what belongs to it. */
+struct ask {
+	struct loop *loop;
+	struct peer *peer;
+	struct manifest *manifest; /* of --manifest; NULL without */
+	struct identity identity;
+
+	bool done; /* private: the answer has come */
+	struct err err;
+	unsigned status;
+	struct buf *body;
+};
+
+/* Read a manifest file whole: text and parsed. E_CONF with file and line. */
+enum status ask_load_manifest(const char *path, struct manifest **out,
+			      struct err *err);
+
+/* Connect and verify; errors as peer_open.  ask_done in any case: the trace
+ * of a refusal is there until then. */
+enum status ask_open(const struct ask_opts *o, enum peer_expect expect,
+		     struct ask *a, struct err *err);
+void ask_done(struct ask *a);
+#define auto_ask __attribute__((cleanup(ask_done)))
+
+/* One request; the body of a 2xx answer is appended to out, any other is an
+ * error as peer_refusal. */
+enum status ask_call(struct ask *a, const char *method, const char *target,
+		     struct slice body, struct buf *out, struct err *err);
+
+/* Verify and append the manifest in force. */
+enum status ask_manifest(const struct ask_opts *o, struct buf *out,
+			 struct err *err);
+
+#endif

@@ -1,0 +1,188 @@
+#include "cmd/crew.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/wait.h>
+
+#include "core/buf.h"
+#include "core/cleanup.h"
+#include "core/file.h"
+#include "core/json.h"
+#include "core/log.h"
+
+#define FOLLOW_MS 2000
+#define NOBODY 65534
+
+struct member {
+	struct crew *crew;
+	struct proc *proc;
+	const char *role;
+	bool ended;
+};
+
+struct crew {
+	struct loop *loop;
+	const char *name;
+	struct member member[CREW_MAX];
+	size_t n;
+	bool stopping;
+	struct loop_timer *follow;
+	void (*stopped)(void *ctx);
+	void *ctx;
+	struct err end;
+};
+
+static void stop_rest(void *ctx)
+{
+	struct crew *c = ctx;
+
+	for (size_t i = 0; i < c->n; i++)
+		proc_stop(c->member[i].proc, FOLLOW_MS);
+}
+
+enum status crew_new(struct loop *l, const char *name,
+		     void (*stopped)(void *ctx), void *ctx, struct crew **out,
+		     struct err *err)
+{
+	(void)err;
+	struct crew *c = mem_must(sizeof(*c));
+
+	c->loop = l;
+	c->name = name;
+	c->stopped = stopped;
+	c->ctx = ctx;
+	c->follow = loop_timer_new(l, stop_rest, c);
+	*out = c;
+	return OK;
+}
+
+static bool all_ended(const struct crew *c)
+{
+	for (size_t i = 0; i < c->n; i++)
+		if (!c->member[i].ended)
+			return false;
+	return true;
+}
+
+static void say_why(struct crew *c, const struct member *m, int status)
+{
+	if (WIFSIGNALED(status))
+		(void)err_set(&c->end, E_IO, "role %s ended by signal %d",
+			      m->role, WTERMSIG(status));
+	else
+		(void)err_set(&c->end, E_IO, "role %s ended with status %d",
+			      m->role, WEXITSTATUS(status));
+}
+
+static void exited(void *ctx, int status)
+{
+	struct member *m = ctx;
+	struct crew *c = m->crew;
+	bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+
+	m->ended = true;
+	if (!c->stopping || (!clean && m == &c->member[0])) {
+		if (c->end.code == OK)
+			say_why(c, m, status);
+	}
+	c->stopping = true;
+	/* The others see their channels close; give them a moment. */
+	loop_timer_arm(c->follow, FOLLOW_MS / 4);
+	if (all_ended(c))
+		c->stopped(c->ctx);
+}
+
+static void make_argv(const struct crew *c, const struct crew_role *r,
+		      const char *argv[CREW_ARGS_MAX])
+{
+	size_t n = 0;
+
+	argv[n++] = "confd";
+	argv[n++] = c->name;
+	argv[n++] = "--role";
+	argv[n++] = r->role;
+	argv[n++] = "--log";
+	argv[n++] = log_is_json() ? "json" : "text";
+	if (log_least() != LOG_INFO)
+		argv[n++] = log_least() == LOG_DEBUG ? "--verbose" : "--quiet";
+	for (size_t i = 0; r->args != NULL && r->args[i] != NULL &&
+			   n < CREW_ARGS_MAX - 1;
+	     i++)
+		argv[n++] = r->args[i];
+	argv[n] = NULL;
+}
+
+enum status crew_start(struct crew *c, const struct crew_role *r,
+		       struct err *err)
+{
+	const char *argv[CREW_ARGS_MAX];
+	struct proc_spec spec = { .argv = argv,
+				  .n_fds = r->n_fds,
+				  .out_fd = -1,
+				  .err_fd = -1,
+				  .uid = r->keep_user ? 0 : NOBODY,
+				  .gid = r->keep_user ? 0 : NOBODY,
+				  .new_net = r->no_network,
+				  .new_group = true };
+	struct member *m = &c->member[c->n];
+
+	make_argv(c, r, argv);
+	memcpy(spec.fds, r->fds, r->n_fds * sizeof(int));
+	m->crew = c;
+	m->role = r->role;
+	TRY(proc_start(c->loop, &spec, exited, m, &m->proc, err));
+	c->n++;
+	return OK;
+}
+
+void crew_stop(struct crew *c, int64_t ms)
+{
+	if (c->stopping) {
+		stop_rest(c);
+		return;
+	}
+	c->stopping = true;
+	if (c->n == 0)
+		c->stopped(c->ctx);
+	else
+		proc_stop(c->member[0].proc, ms);
+}
+
+const struct err *crew_end(const struct crew *c)
+{
+	return &c->end;
+}
+
+void crew_free(struct crew *c)
+{
+	if (c == NULL)
+		return;
+	loop_timer_free(c->follow);
+	for (size_t i = 0; i < c->n; i++)
+		proc_free(c->member[i].proc);
+	mem_free(c);
+}
+
+enum status crew_ready(const char *path, const char *what, const char *address,
+		       struct err *err)
+{
+	auto_buf struct buf text = buf_make(4096);
+	struct json_out w = { .buf = &text };
+
+	proc_notify("READY=1");
+	if (path == NULL)
+		return OK;
+	json_open_object(&w, NULL);
+	json_put_u64(&w, "pid", (uint64_t)getpid());
+	json_put_cstr(&w, what, address);
+	json_close_object(&w);
+	buf_put_u8(&text, '\n');
+	return file_write(path, buf_slice(&text), 0644, err);
+}
+
+void crew_not_ready(const char *path)
+{
+	proc_notify("STOPPING=1");
+	if (path != NULL)
+		(void)unlink(path);
+}

@@ -1,0 +1,49 @@
+/* A daemon's processes: the roles that its parent starts and watches.  One
+ * ends when it was not told to: all end, and so does the daemon, with an
+ * error. */
+#ifndef CONFD_CMD_CREW_H
+#define CONFD_CMD_CREW_H
+
+#include "core/io/loop.h"
+#include "core/io/proc.h"
+
+#define CREW_MAX 4
+#define CREW_ARGS_MAX 24
+
+struct crew;
+
+/* name: of the daemon, such as "as".  stopped(ctx) when all have ended. */
+enum status crew_new(struct loop *l, const char *name,
+		     void (*stopped)(void *ctx), void *ctx, struct crew **out,
+		     struct err *err);
+
+/* Start a role: `confd NAME --role ROLE ARGS...` with these descriptors at 3,
+ * 4, ...; they stay the caller's.  args is NULL-terminated.  With privilege a
+ * role runs as an unprivileged user unless keep_user is set, and in an empty
+ * network namespace when no_network is. */
+struct crew_role {
+	const char *role;
+	const char *const *args;
+	const int *fds;
+	size_t n_fds;
+	bool keep_user;
+	bool no_network;
+};
+enum status crew_start(struct crew *c, const struct crew_role *r,
+		       struct err *err);
+
+/* Tell the first role started to end; the others follow when it has, after
+ * ms at the latest. */
+void crew_stop(struct crew *c, int64_t ms);
+
+/* OK, or why the crew ended by itself. */
+const struct err *crew_end(const struct crew *c);
+void crew_free(struct crew *c); /* kills who is left */
+
+/* Write the --ready-file (NULL: none) and tell systemd. */
+enum status crew_ready(const char *path, const char *what, const char *address,
+		       struct err *err);
+/* Remove it. */
+void crew_not_ready(const char *path);
+
+#endif

@@ -1,0 +1,147 @@
+/* confd init: verify an attestation service, then hand it static secrets and
+ * the manifest, in one step, over the connection that was verified. */
+#include <stdio.h>
+
+#include "cmd/applet.h"
+#include "cmd/ask.h"
+#include "core/cleanup.h"
+#include "core/file.h"
+#include "core/hpke.h"
+#include "core/json.h"
+#include "core/keybox.h"
+#include "core/text.h"
+
+#define SECRETS_INFO "confd-init-secrets-v1"
+#define BODY_MAX (1u << 20)
+
+struct init_opts {
+	struct common_opts common;
+	struct ask_opts ask;
+	struct opt_list secret;
+	bool json;
+};
+
+static const struct opt rows[] = {
+	ASK_ROWS(struct init_opts, ask),
+	{ .name = "json",
+	  .help = "print digest and chain head as JSON",
+	  .kind = OPT_FLAG,
+	  OPT_AT(struct init_opts, json) },
+	{ .name = "secret",
+	  .arg = "NAME=@FILE",
+	  .help = "a static inference secret (16 to 64 bytes) that the "
+		  "manifest names",
+	  .kind = OPT_LIST,
+	  .flags = OPT_NO_ENV,
+	  OPT_AT(struct init_opts, secret) },
+};
+
+/* Put "NAME":"<base64>" of NAME=@FILE. */
+static enum status put_secret(const struct manifest *m, const char *arg,
+			      struct json_out *w, struct err *err)
+{
+	auto_secret struct secret *value = NULL;
+	struct slice rest = slice_str(arg);
+	struct slice name;
+
+	(void)slice_split(&rest, '=', &name);
+	if (rest.len < 2 || rest.p[0] != '@')
+		return err_set(err, E_USAGE,
+			       "--secret '%.*s': expected NAME=@FILE; a secret "
+			       "itself does not belong on a command line",
+			       SLICE_FMT(name));
+	if (!manifest_strings_have(&m->static_secrets, name))
+		return err_set(err, E_CONF,
+			       "secret '%.*s' is not in the manifest's "
+			       "secrets.static",
+			       SLICE_FMT(name));
+	TRY(file_read_secret((const char *)rest.p + 1, KEYBOX_VALUE_MAX, &value,
+			     err));
+	if (secret_slice(value).len < 16)
+		return err_set(err, E_CONF,
+			       "secret '%.*s': %zu bytes, expected 16 to %d",
+			       SLICE_FMT(name), secret_slice(value).len,
+			       KEYBOX_VALUE_MAX);
+	auto_buf struct buf key = buf_make(128);
+	buf_put(&key, name);
+	json_put_base64(w, buf_cstr(&key), secret_slice(value));
+	return OK;
+}
+
+/* The secrets as JSON, sealed to the key that the service attested. */
+static enum status seal_secrets(const struct init_opts *o,
+				const struct ask *a, struct buf *out,
+				struct err *err)
+{
+	auto_buf struct buf plain = buf_make(64u << 10);
+	struct json_out w = { .buf = &plain };
+
+	json_open_object(&w, NULL);
+	for (size_t i = 0; i < o->secret.n; i++)
+		TRY(put_secret(a->manifest, o->secret.v[i], &w, err));
+	json_close_object(&w);
+	TRY(buf_check(&plain, "secrets", err));
+	return hpke_seal_to(peer_keys(a->peer)->hpke, S(SECRETS_INFO),
+			    slice_of(a->manifest->digest), buf_slice(&plain),
+			    out, err);
+}
+
+static enum status make_body(const struct init_opts *o, const struct ask *a,
+			     struct buf *body, struct err *err)
+{
+	auto_buf struct buf sealed = buf_make(128u << 10);
+	struct json_out w = { .buf = body };
+
+	if (a->manifest->static_secrets.n != o->secret.n)
+		return err_set(err, E_USAGE,
+			       "the manifest names %zu static secrets, %zu "
+			       "were given with --secret",
+			       a->manifest->static_secrets.n, o->secret.n);
+	json_open_object(&w, NULL);
+	json_put_base64(&w, "manifest", buf_slice(&a->manifest->text));
+	if (o->secret.n > 0) {
+		TRY(seal_secrets(o, a, &sealed, err));
+		json_put_base64(&w, "secrets", buf_slice(&sealed));
+	}
+	json_close_object(&w);
+	return buf_check(body, "request", err);
+}
+
+static enum status run(void *opts, const struct opt_args *args, struct err *err)
+{
+	const struct init_opts *o = opts;
+	auto_ask struct ask a = { 0 };
+	auto_buf struct buf body = buf_make(BODY_MAX);
+	auto_buf struct buf answer = buf_make(64u << 10);
+	char digest[65];
+
+	(void)args;
+	if (o->ask.manifest == NULL)
+		return err_set(err, E_USAGE,
+			       "--manifest is missing: the manifest to set, "
+			       "which also says what the service must be");
+	TRY(ask_open(&o->ask, PEER_UNINITIALIZED, &a, err));
+	TRY(make_body(o, &a, &body, err));
+	TRY(ask_call(&a, "POST", "/v1/init", buf_slice(&body), &answer, err));
+	if (o->json) {
+		printf("%s\n", buf_cstr(&answer));
+		return OK;
+	}
+	text_hex_into(digest, sizeof(digest), slice_of(a.manifest->digest));
+	printf("The attestation service is genuine (%s) and was initialized.\n"
+	       "Manifest %s, generation %llu, digest %s\n",
+	       peer_claims(a.peer)->tee, a.manifest->name,
+	       (unsigned long long)a.manifest->generation, digest);
+	return OK;
+}
+
+static const struct verb verbs[] = {
+	{ OPTS(rows), .opts_size = sizeof(struct init_opts), .run = run },
+};
+
+const struct applet applet_init = {
+	.name = "init",
+	.summary = "verify an attestation service, set secrets and manifest",
+	.needs = NEEDS_CRYPTO | NEEDS_SECRETS,
+	VERBS(verbs),
+};
