@@ -53,7 +53,7 @@ ifneq ($(WERROR),0)
 WARN += -Werror
 endif
 
-CPPFLAGS_ALL = -D_GNU_SOURCE -I. -I$(DEPS)/include $(CPPFLAGS)
+CPPFLAGS_ALL = -D_GNU_SOURCE -I. -isystem $(DEPS)/include $(CPPFLAGS)
 CFLAGS_ALL = -std=gnu2x -O2 -g -fPIE -ffunction-sections -fdata-sections \
 	-ffile-prefix-map=$(CURDIR)=. \
 	-ffile-prefix-map=$(abspath $(DEPS))=build/deps \

@@ -163,7 +163,9 @@ static enum status take_host(const char *text, const struct parts *p,
 		return err_set(err, E_USAGE,
 			       "%s: no IPv6 address in the brackets", text);
 	}
-	if (is_number(AF_INET, a->host) || is_name(p->host))
+	/* A host of the name "unix" could not be told from a socket. */
+	if (is_number(AF_INET, a->host) ||
+	    (is_name(p->host) && !slice_eq_str(p->host, "unix")))
 		return OK;
 	return err_set(err, E_USAGE,
 		       "%s: the host is neither an address nor a name", text);

@@ -236,9 +236,9 @@ static void end_output(struct conn *c)
 	struct err err;
 	int64_t linger = clock_mono_ms() + LINGER_MS;
 
-	if ((!c->ending && !c->closing) || c->out.len > 0 || c->sock.fin)
+	if ((!c->ending && !c->closing) || c->out.len > 0)
 		return;
-	if (sock_end(&c->sock, c->closing, &err) != OK)
+	if (!c->sock.fin && sock_end(&c->sock, c->closing, &err) != OK)
 		break_output(c, &err);
 	if (c->closing && c->sock.fin && c->deadline > linger)
 		c->deadline = linger;
@@ -252,6 +252,18 @@ static bool wants_input(const struct conn *c)
 	       !c->in_ended && !c->failed && c->in.len < CONN_IN_MAX;
 }
 
+/* There is room, but maybe no memory: then a part would be missing. */
+static void keep(struct conn *c, struct slice s)
+{
+	struct err err;
+
+	buf_put(&c->in, s);
+	if (!c->in.bad)
+		return;
+	(void)err_set(&err, E_NOMEM, "no memory to keep input");
+	fail(c, &err);
+}
+
 /* Offer what is kept, with fresh bytes behind it. */
 static void offer(struct conn *c, struct slice fresh)
 {
@@ -260,17 +272,17 @@ static void offer(struct conn *c, struct slice fresh)
 	size_t took = 0;
 
 	if (kept) {
-		buf_put(&c->in, fresh);
+		keep(c, fresh);
 		all = buf_slice(&c->in);
 	}
-	if (all.len > 0 && !c->paused && c->ev.data != NULL)
+	if (all.len > 0 && !c->paused && !c->in.bad && c->ev.data != NULL)
 		took = c->ev.data(c->ctx, all);
 	if (took > all.len)
 		abort(); /* a handler that took what was not there */
 	if (kept)
 		buf_consume(&c->in, took);
 	else if (took < all.len)
-		buf_put(&c->in, slice_from(all, took));
+		keep(c, slice_from(all, took));
 	if (c->in.len == 0)
 		buf_done(&c->in);
 }

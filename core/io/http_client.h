@@ -77,11 +77,15 @@ enum status http_client_begin(struct http_client *c, const char *method,
 			      size_t n, uint64_t length,
 			      const struct http_client_events *ev, void *ctx,
 			      struct err *err);
+
+/* Send a part of the request's body; it is copied.  A caller that sees
+ * http_client_full() stops until drained() comes.  Ignored once the exchange
+ * is over, or an early answer has made the rest useless. */
 void http_client_body(struct http_client *c, struct slice part);
 bool http_client_full(const struct http_client *c);
 void http_client_body_end(struct http_client *c);
 
-/* Back-pressure on the answer. */
+/* Back-pressure on the answer: while paused, neither body nor end comes. */
 void http_client_pause(struct http_client *c);
 void http_client_resume(struct http_client *c);
 

@@ -53,6 +53,7 @@ struct http_server_events {
 			 const char **content_type, struct buf *body);
 };
 
+/* A server without connections.  limits (NULL: the defaults) is copied. */
 enum status http_server_new(struct loop *l, const struct http_limits *limits,
 			    const struct http_server_events *ev, void *ctx,
 			    struct http_server **out, struct err *err);
@@ -69,6 +70,7 @@ void http_server_drain(struct http_server *s, void (*done)(void *ctx),
  * callbacks other than on_error. */
 void http_server_free(struct http_server *s);
 
+/* How many connections there are. */
 size_t http_server_conns(const struct http_server *s);
 
 /* Take the call: ev must live as long as the call. head (of on_call) is not
@@ -104,6 +106,11 @@ void http_call_collect(struct http_call *c, size_t max,
 enum status http_call_head(struct http_call *c, unsigned status,
 			   const struct http_header *h, size_t n,
 			   uint64_t length, struct err *err);
+
+/* Send a part of the answer's body; it is copied.  A caller that sees
+ * http_call_full() stops until drained() comes: beyond 4 MiB that the peer
+ * does not take, the connection breaks.  Once the answer has ended or broken
+ * these do nothing, until gone(). */
 void http_call_body(struct http_call *c, struct slice part);
 bool http_call_full(const struct http_call *c);
 

@@ -89,11 +89,11 @@ static enum status bind_unix(const struct addr *at, mode_t mode, int *out,
 	if (!abstract)
 		TRY(remove_stale(&known.at[0], at, err));
 	TRY(stream_socket(AF_UNIX, &fd, err));
-	/* The path gets the mode of the descriptor, less the umask: at no time
-	 * can more people connect than shall. */
-	if (fchmod(fd, mode) < 0 ||
-	    bind(fd, &known.at[0].sa, known.at[0].len) < 0 ||
-	    (!abstract && chmod(at->host, mode) < 0) || listen(fd, BACKLOG) < 0)
+	/* At no time can more people connect than shall. */
+	mode_t old = umask(~mode & 0777);
+	int rc = bind(fd, &known.at[0].sa, known.at[0].len);
+	(void)umask(old);
+	if (rc < 0 || listen(fd, BACKLOG) < 0)
 		return bind_error(at, err);
 	*out = take_fd(&fd);
 	return OK;

@@ -236,6 +236,8 @@ enum status sock_read(struct sock *s, bool readable, uint8_t *p, size_t max,
 	TRY(open_cipher(s, readable, err));
 	enum status st = decrypt(s, p, max, n, end, err);
 	close_cipher(s);
+	if (st == OK && s->raw.bad)
+		return err_set(err, E_NOMEM, "no memory to keep input");
 	return st;
 }
 

@@ -55,7 +55,8 @@ enum status sock_flush(struct sock *s, struct err *err); /* what is kept */
 void sock_unblock(struct sock *s); /* the socket is writable */
 
 /* With everything flushed, end our direction: with TLS by close_notify, and
- * by FIN if there is no TLS or for_good.  Again until sock_is_ended. */
+ * by FIN if there is no TLS or for_good.  What could not leave at once is in
+ * wire: then call it again after sock_unblock. */
 enum status sock_end(struct sock *s, bool for_good, struct err *err);
 
 /* True when the peer has reset the connection, without reading. */

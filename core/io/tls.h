@@ -32,6 +32,8 @@ struct tls_settings {
 	bool any_name;
 };
 
+/* E_CONF when certificate and key are not there together or do not match,
+ * E_PARSE for what is no certificate, E_LIMIT for too many. */
 enum status tls_new(const struct tls_settings *s, struct tls **out,
 		    struct err *err);
 struct tls *tls_ref(struct tls *t);
@@ -48,8 +50,9 @@ struct tls_transport {
 	void *ctx;
 };
 
-/* name: the host to send as SNI and check with roots; NULL for servers and
- * numeric addresses. */
+/* name: the host; NULL for servers, or when there is none.  A name is sent as
+ * SNI; with roots, and without any_name, it or the number must stand in the
+ * certificate (E_CONF when there is no name to look for). */
 enum status tls_session_new(struct tls *t, const char *name,
 			    struct tls_transport io, struct tls_session **out,
 			    struct err *err);

@@ -105,8 +105,8 @@ void end_pattern(struct buf *b, size_t n)
 
 /* Identities. */
 
-void identity_make(struct identity *id, const char *name,
-		   const struct identity *issuer)
+void pair_identity_make(struct pair_identity *id, const char *name,
+			const struct pair_identity *issuer)
 {
 	const char *dns[] = { name };
 	const uint8_t ip[][4] = { { 127, 0, 0, 1 } };
@@ -124,7 +124,7 @@ void identity_make(struct identity *id, const char *name,
 	auto_x509 struct x509 *ca = NULL;
 	struct err err = { 0 };
 
-	*id = (struct identity){ .der = buf_make(8192) };
+	*id = (struct pair_identity){ .der = buf_make(8192) };
 	bool ok = keypair_new(KEY_P256, &id->key, &err) == OK &&
 		  keypair_spki(id->key, &spki, &err) == OK &&
 		  (issuer == NULL ||
@@ -136,14 +136,15 @@ void identity_make(struct identity *id, const char *name,
 		printf("%s\n", err.text);
 }
 
-void identity_done(struct identity *id)
+void pair_identity_done(struct pair_identity *id)
 {
 	keypair_free(id->key);
 	id->key = NULL;
 	buf_done(&id->der);
 }
 
-struct tls *identity_server(const struct identity *id, bool ask_client)
+struct tls *pair_identity_server(const struct pair_identity *id,
+				 bool ask_client)
 {
 	struct tls_settings s = { .server = true,
 				  .chain = { buf_slice(&id->der) },
@@ -158,8 +159,9 @@ struct tls *identity_server(const struct identity *id, bool ask_client)
 	return t;
 }
 
-struct tls *identity_client(const struct identity *id,
-			    const struct identity *root, bool any_name)
+struct tls *pair_identity_client(const struct pair_identity *id,
+				 const struct pair_identity *root,
+				 bool any_name)
 {
 	struct tls_settings s = { .any_name = any_name };
 	struct tls *t = NULL;
@@ -205,9 +207,9 @@ bool pair_listen(struct pair *p, enum kind kind,
 			       test_dir());
 	}
 	if (kind == TLS) {
-		identity_make(&p->id, "server.example", NULL);
-		p->tls_b = identity_server(&p->id, false);
-		p->tls_a = identity_client(NULL, NULL, false);
+		pair_identity_make(&p->id, "server.example", NULL);
+		p->tls_b = pair_identity_server(&p->id, false);
+		p->tls_a = pair_identity_client(NULL, NULL, false);
 	}
 	if (!EXPECT(loop_new(&p->loop, &err) == OK) ||
 	    !EXPECT(listener_open(p->loop, &p->at, p->tls_b, set, on_accepted,
@@ -242,7 +244,7 @@ void pair_done(struct pair *p)
 	listener_close(p->ls);
 	tls_unref(p->tls_a);
 	tls_unref(p->tls_b);
-	identity_done(&p->id);
+	pair_identity_done(&p->id);
 	loop_free(p->loop);
 }
 

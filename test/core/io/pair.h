@@ -28,16 +28,18 @@ void end_init(struct end *e);
 void end_done(struct end *e);
 
 /* A self-made identity. */
-struct identity {
+struct pair_identity {
 	struct keypair *key;
 	struct buf der;
 };
-void identity_make(struct identity *id, const char *name,
-		   const struct identity *issuer);
-void identity_done(struct identity *id);
-struct tls *identity_server(const struct identity *id, bool ask_client);
-struct tls *identity_client(const struct identity *id,
-			    const struct identity *root, bool any_name);
+void pair_identity_make(struct pair_identity *id, const char *name,
+			const struct pair_identity *issuer);
+void pair_identity_done(struct pair_identity *id);
+struct tls *pair_identity_server(const struct pair_identity *id,
+				 bool ask_client);
+struct tls *pair_identity_client(const struct pair_identity *id,
+				 const struct pair_identity *root,
+				 bool any_name);
 
 enum kind { TCP, UNIX, TLS, KINDS };
 
@@ -46,7 +48,7 @@ struct pair {
 	struct listener *ls;
 	struct addr at;
 	struct tls *tls_a, *tls_b;
-	struct identity id;
+	struct pair_identity id;
 	struct end a; /* connects */
 	struct end b; /* is accepted: the latest */
 	unsigned accepted;

@@ -64,7 +64,7 @@ TEST(refuses_everything_else)
 		"-a:80",      "a-:80",	     "a b:80",	   "a/b:80",
 		"user@a:80",  "a%20:80",     "\xc3\xa9:1", "*:80",
 		"unix:",      "unix:/",	     "unix:@",	   "unix:relative",
-		"http://a:1", "0x7f.1:80",
+		"http://a:1", "0x7f.1:80",   "unix:80",
 	};
 	struct addr a = { .port = 77 };
 	struct err err;
@@ -158,6 +158,7 @@ TEST(urls_with_more_than_an_origin_are_refused)
 		"httpss://a",
 		"unix:x",
 		"a.example:9/",
+		"http://unix",
 	};
 	struct addr a = { .port = 77 };
 	struct err err;

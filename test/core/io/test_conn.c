@@ -238,7 +238,7 @@ TEST(a_silent_peer_times_out)
 	struct err err;
 
 	CHECK(pair_listen(&p, TCP, NULL)); /* never says a word of TLS */
-	p.tls_a = identity_client(NULL, NULL, false);
+	p.tls_a = pair_identity_client(NULL, NULL, false);
 	CHECK(conn_connect(p.loop, &p.at, p.tls_a, 80, &end_events, &p.a,
 			   &p.a.c, &err) == OK);
 	p.b.hold = true;
@@ -267,7 +267,7 @@ TEST(a_silent_client_times_out)
 
 TEST(idle_connections_are_ended_and_busy_ones_are_not)
 {
-	for (enum kind k = TCP; k < KINDS; k++) {
+	for (enum kind k = TCP; k < KINDS; k += 2) {
 		struct pair p;
 
 		CHECK(pair_open(&p, k));

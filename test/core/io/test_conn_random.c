@@ -123,9 +123,8 @@ static void move(struct player *p)
 static void adopt(struct end *e, struct player *p, struct player *other,
 		  uint64_t *random)
 {
-	*p = (struct player){ .c = take(e->c),
-			      .other = other,
-			      .random = random };
+	*p = (struct player){ .other = other, .random = random };
+	p->c = take(e->c);
 	conn_handlers(p->c, &events, p);
 }
 

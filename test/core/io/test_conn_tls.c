@@ -38,7 +38,7 @@ TEST(a_plain_connection_has_no_certificate_and_no_exporter)
 	pair_done(&p);
 }
 
-static bool spki_is(struct conn *c, const struct identity *id)
+static bool spki_is(struct conn *c, const struct pair_identity *id)
 {
 	auto_buf struct buf spki = buf_make(1024);
 	struct err err;
@@ -53,29 +53,29 @@ static bool spki_is(struct conn *c, const struct identity *id)
 TEST(each_side_sees_the_key_of_the_other)
 {
 	struct pair p;
-	struct identity client;
+	struct pair_identity client;
 	uint8_t none[32];
 
-	identity_make(&client, "client.example", NULL);
+	pair_identity_make(&client, "client.example", NULL);
 	CHECK(pair_listen(&p, TLS, NULL));
 	CHECK(pair_connect(&p));
 	RUN_UNTIL(p.loop, p.b.readies > 0);
 	CHECK(!conn_peer_spki(p.b.c, none)); /* it was not asked */
 	CHECK(spki_is(p.a.c, &p.id));
 
-	struct tls *asking = identity_server(&p.id, true);
+	struct tls *asking = pair_identity_server(&p.id, true);
 	listener_set_tls(p.ls, asking);
 	tls_unref(asking);
 	end_done(&p.a);
 	end_done(&p.b);
 	p.b.readies = p.a.readies = 0;
 	tls_unref(p.tls_a);
-	p.tls_a = identity_client(&client, NULL, false);
+	p.tls_a = pair_identity_client(&client, NULL, false);
 	CHECK(pair_connect(&p));
 	RUN_UNTIL(p.loop, p.b.readies > 0);
 	CHECK(spki_is(p.b.c, &client));
 	CHECK(slice_eq(conn_peer_cert(p.b.c), buf_slice(&client.der)));
-	identity_done(&client);
+	pair_identity_done(&client);
 	pair_done(&p);
 }
 
@@ -85,7 +85,7 @@ TEST(a_client_may_decline_to_show_a_certificate)
 	uint8_t none[32];
 
 	CHECK(pair_listen(&p, TLS, NULL));
-	struct tls *asking = identity_server(&p.id, true);
+	struct tls *asking = pair_identity_server(&p.id, true);
 	listener_set_tls(p.ls, asking);
 	tls_unref(asking);
 	CHECK(pair_connect(&p));
@@ -106,21 +106,21 @@ struct attempt {
 
 static void try_roots(const struct attempt *a)
 {
-	struct identity root, other;
+	struct pair_identity root, other;
 	struct pair p;
 
-	identity_make(&root, "root", NULL);
-	identity_make(&other, "root", NULL);
+	pair_identity_make(&root, "root", NULL);
+	pair_identity_make(&other, "root", NULL);
 	if (!pair_listen(&p, TLS, NULL))
 		return;
-	identity_done(&p.id);
-	identity_make(&p.id, a->cert_name, &root);
-	struct tls *server = identity_server(&p.id, false);
+	pair_identity_done(&p.id);
+	pair_identity_make(&p.id, a->cert_name, &root);
+	struct tls *server = pair_identity_server(&p.id, false);
 	listener_set_tls(p.ls, server);
 	tls_unref(server);
 	tls_unref(p.tls_a);
-	p.tls_a = identity_client(NULL, a->other_root ? &other : &root,
-				  a->any_name);
+	p.tls_a = pair_identity_client(NULL, a->other_root ? &other : &root,
+				       a->any_name);
 	if (a->host != NULL)
 		(void)snprintf(p.at.host, sizeof(p.at.host), "%s", a->host);
 	clock_set_wall_for_tests(clock_wall() + a->later);
@@ -132,8 +132,8 @@ static void try_roots(const struct attempt *a)
 		printf("%s, to %s: %s\n", a->cert_name, a->host, p.a.why.text);
 	if (!a->good)
 		RUN_UNTIL(p.loop, p.b.closes == 1 && p.b.readies == 0);
-	identity_done(&root);
-	identity_done(&other);
+	pair_identity_done(&root);
+	pair_identity_done(&other);
 	pair_done(&p);
 }
 
@@ -157,13 +157,13 @@ TEST(roots_and_names_decide_whom_a_client_believes)
 
 TEST(a_server_with_roots_refuses_strangers_only)
 {
-	struct identity root, friend, stranger;
+	struct pair_identity root, friend, stranger;
 	struct err err;
 
-	identity_make(&root, "root", NULL);
-	identity_make(&friend, "friend", &root);
-	identity_make(&stranger, "stranger", NULL);
-	const struct identity *clients[] = { &friend, &stranger, NULL };
+	pair_identity_make(&root, "root", NULL);
+	pair_identity_make(&friend, "friend", &root);
+	pair_identity_make(&stranger, "stranger", NULL);
+	const struct pair_identity *clients[] = { &friend, &stranger, NULL };
 	for (size_t i = 0; i < countof(clients); i++) {
 		struct pair p;
 		struct tls *server;
@@ -180,7 +180,7 @@ TEST(a_server_with_roots_refuses_strangers_only)
 		listener_set_tls(p.ls, server);
 		tls_unref(server);
 		tls_unref(p.tls_a);
-		p.tls_a = identity_client(clients[i], NULL, false);
+		p.tls_a = pair_identity_client(clients[i], NULL, false);
 		CHECK(pair_connect(&p));
 		if (clients[i] == &stranger) {
 			RUN_UNTIL(p.loop, p.b.closes == 1 && p.a.closes == 1);
@@ -191,9 +191,9 @@ TEST(a_server_with_roots_refuses_strangers_only)
 		}
 		pair_done(&p);
 	}
-	identity_done(&root);
-	identity_done(&friend);
-	identity_done(&stranger);
+	pair_identity_done(&root);
+	pair_identity_done(&friend);
+	pair_identity_done(&stranger);
 }
 
 /* clang-format off */
@@ -246,7 +246,7 @@ TEST(a_plain_server_is_no_tls_server)
 	struct pair p;
 
 	CHECK(pair_listen(&p, TCP, NULL));
-	p.tls_a = identity_client(NULL, NULL, false);
+	p.tls_a = pair_identity_client(NULL, NULL, false);
 	p.b.echo = true;
 	CHECK(pair_connect(&p));
 	RUN_UNTIL(p.loop, p.a.closes == 1);

@@ -11,7 +11,7 @@
 
 struct both {
 	struct loop *l;
-	struct identity id;
+	struct pair_identity id;
 	struct tls *tls_c, *tls_s;
 	struct http_server *srv;
 	struct listener *ls;
@@ -120,9 +120,9 @@ static bool both_open(struct both *b, bool tls)
 
 	*b = (struct both){ .got = buf_make(MANY) };
 	if (tls) {
-		identity_make(&b->id, "localhost", NULL);
-		b->tls_s = identity_server(&b->id, false);
-		b->tls_c = identity_client(&b->id, &b->id, true);
+		pair_identity_make(&b->id, "localhost", NULL);
+		b->tls_s = pair_identity_server(&b->id, false);
+		b->tls_c = pair_identity_client(&b->id, &b->id, true);
 	}
 	if (!EXPECT(loop_new(&b->l, &err) == OK) ||
 	    !EXPECT(http_server_new(b->l, NULL, &srv_events, b, &b->srv,
@@ -145,7 +145,7 @@ static void both_close(struct both *b)
 	tls_unref(b->tls_c);
 	tls_unref(b->tls_s);
 	if (b->id.key != NULL)
-		identity_done(&b->id);
+		pair_identity_done(&b->id);
 	buf_done(&b->got);
 }
 #define auto_both __attribute__((cleanup(both_close)))

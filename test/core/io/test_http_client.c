@@ -230,6 +230,36 @@ TEST(reads_every_form_of_body)
 	}
 }
 
+TEST(reads_an_answer_however_it_is_cut)
+{
+	static const char text[] =
+		"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n"
+		"Transfer-Encoding: chunked\r\n\r\n"
+		"4\r\nabcd\r\n1\r\ne\r\n0\r\nX-T: y\r\n\r\n";
+	auto_probe struct probe r;
+	CHECK(probe_connect(&r));
+
+	for (size_t step = 1; step < sizeof(text) - 1; step += step / 8 + 1) {
+		struct slice left = slice_str(text);
+		unsigned ends = r.ends;
+
+		CHECK(probe_exchange(&r, ""));
+		while (left.len > 0) {
+			struct slice part = slice_sub(left, 0, step);
+
+			CHECK(send(r.fd, part.p, part.len, 0) ==
+			      (ssize_t)part.len);
+			left = slice_from(left, part.len);
+			loop_run_once(r.l, 0);
+		}
+		CHECK(r.fails == 0);
+		for (unsigned i = 0; i < 500 && r.ends == ends; i++)
+			loop_run_once(r.l, 2);
+		CHECK(probe_body_is(&r, "abcde"));
+		CHECK(http_client_reusable(r.c));
+	}
+}
+
 TEST(reads_a_body_that_lasts_until_the_connection_ends)
 {
 	auto_probe struct probe r;
@@ -412,8 +442,8 @@ TEST(tells_the_end_of_an_answer_only_after_resume)
 {
 	static const char *const answers[] = {
 		"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc",
-		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-		"3\r\nabc\r\n0\r\n\r\n",
+		("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+		 "3\r\nabc\r\n0\r\n\r\n"),
 		"HTTP/1.1 200 OK\r\n\r\nabc",
 	};
 

@@ -56,6 +56,32 @@ TEST(answers_pipelined_requests_in_order)
 	CHECK_EQ_U64(r.calls, 3);
 }
 
+TEST(reads_requests_however_they_are_cut)
+{
+	static const char text[] =
+		GET("/hi") POST("/count", "Content-Length: 3\r\n") "abc" POST(
+			"/echo",
+			"Transfer-Encoding: chunked\r\n") "2\r\nde\r\n1\r\nf\r\n0\r\n\r\n";
+
+	for (size_t step = 1; step < sizeof(text) - 1; step += step / 8 + 1) {
+		struct slice left = slice_str(text);
+		auto_site struct site r;
+		CHECK(site_open(&r, NULL));
+		auto_peer struct peer p = peer_open(&r);
+
+		while (left.len > 0) {
+			CHECK(peer_send(&p, slice_sub(left, 0, step)));
+			left = slice_from(left, step);
+			loop_run_once(r.l, 0);
+		}
+		CHECK(peer_hear(&p, "\r\n0\r\n\r\n"));
+		CHECK(peer_heard(&p, "hello") == 1);
+		CHECK(peer_heard(&p, "3 bytes") == 1);
+		CHECK(slice_eq_str(buf_slice(&r.got), "def"));
+		CHECK_EQ_U64(r.calls, 3);
+	}
+}
+
 TEST(begins_a_pipelined_request_only_after_the_answer_before)
 {
 	auto_site struct site r;

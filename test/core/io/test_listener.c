@@ -352,13 +352,13 @@ TEST(only_a_listening_socket_is_adopted)
 
 TEST(a_renewed_certificate_is_shown_to_new_connections)
 {
-	struct identity renewed;
+	struct pair_identity renewed;
 	struct pair p;
 
 	CHECK(pair_open(&p, TLS));
 	CHECK(slice_eq(conn_peer_cert(p.a.c), buf_slice(&p.id.der)));
-	identity_make(&renewed, "server.example", NULL);
-	struct tls *t = identity_server(&renewed, false);
+	pair_identity_make(&renewed, "server.example", NULL);
+	struct tls *t = pair_identity_server(&renewed, false);
 	listener_set_tls(p.ls, t);
 	tls_unref(t);
 	end_done(&p.a);
@@ -366,6 +366,6 @@ TEST(a_renewed_certificate_is_shown_to_new_connections)
 	CHECK(pair_connect(&p));
 	RUN_UNTIL(p.loop, p.a.readies == 1);
 	CHECK(slice_eq(conn_peer_cert(p.a.c), buf_slice(&renewed.der)));
-	identity_done(&renewed);
+	pair_identity_done(&renewed);
 	pair_done(&p);
 }

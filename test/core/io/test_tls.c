@@ -56,7 +56,7 @@ struct both {
 	struct side a, b;
 	struct tls *tls_a, *tls_b;
 	struct tls_session *sa, *sb;
-	struct identity id;
+	struct pair_identity id;
 };
 
 static void both_make(struct both *t, size_t room, unsigned starve)
@@ -71,9 +71,9 @@ static void both_make(struct both *t, size_t room, unsigned starve)
 				      .starve = starve } };
 	t->a = (struct side){ &t->to_b, &t->to_a };
 	t->b = (struct side){ &t->to_a, &t->to_b };
-	identity_make(&t->id, "server.example", NULL);
-	t->tls_a = identity_client(NULL, NULL, false);
-	t->tls_b = identity_server(&t->id, false);
+	pair_identity_make(&t->id, "server.example", NULL);
+	t->tls_a = pair_identity_client(NULL, NULL, false);
+	t->tls_b = pair_identity_server(&t->id, false);
 	struct tls_transport ta = { side_send, side_recv, &t->a };
 	struct tls_transport tb = { side_send, side_recv, &t->b };
 	(void)EXPECT(tls_session_new(t->tls_a, "server.example", ta, &t->sa,
@@ -87,7 +87,7 @@ static void both_done(struct both *t)
 	tls_session_free(t->sb);
 	tls_unref(t->tls_a);
 	tls_unref(t->tls_b);
-	identity_done(&t->id);
+	pair_identity_done(&t->id);
 	buf_done(&t->to_a.bytes);
 	buf_done(&t->to_b.bytes);
 }
@@ -273,11 +273,11 @@ static enum status make(const struct tls_settings *s, struct err *err)
 
 TEST(settings_that_make_no_sense_are_refused)
 {
-	struct identity id, other;
+	struct pair_identity id, other;
 	struct err err;
 
-	identity_make(&id, "a.example", NULL);
-	identity_make(&other, "b.example", NULL);
+	pair_identity_make(&id, "a.example", NULL);
+	pair_identity_make(&other, "b.example", NULL);
 	struct tls_settings good = { .server = true,
 				     .chain = { buf_slice(&id.der) },
 				     .n_chain = 1,
@@ -306,27 +306,27 @@ TEST(settings_that_make_no_sense_are_refused)
 	CHECK(make(&s, &err) == E_PARSE);
 	s.n_roots = 9;
 	CHECK(make(&s, &err) == E_LIMIT);
-	identity_done(&id);
-	identity_done(&other);
+	pair_identity_done(&id);
+	pair_identity_done(&other);
 }
 
 TEST(roots_without_a_name_to_check_are_refused)
 {
-	struct identity id;
+	struct pair_identity id;
 	struct err err;
 	struct wire w = { .bytes = buf_make(100) };
 	struct side side = { &w, &w };
 	struct tls_transport io = { side_send, side_recv, &side };
 	struct tls_session *s = NULL;
 
-	identity_make(&id, "a.example", NULL);
-	struct tls *t = identity_client(NULL, &id, false);
+	pair_identity_make(&id, "a.example", NULL);
+	struct tls *t = pair_identity_client(NULL, &id, false);
 	CHECK(tls_session_new(t, NULL, io, &s, &err) == E_CONF);
 	CHECK(s == NULL);
 	tls_unref(t);
-	t = identity_client(NULL, &id, true);
+	t = pair_identity_client(NULL, &id, true);
 	CHECK(tls_session_new(t, NULL, io, &s, &err) == OK);
 	tls_session_free(s);
 	tls_unref(t);
-	identity_done(&id);
+	pair_identity_done(&id);
 }
