@@ -9,6 +9,10 @@
 #define RETRY_FIRST_MS 500
 #define RETRY_MAX_MS 30000
 
+/* A release has the keys of this hour and the next (attest/vault.h), and the
+ * one after is published ten minutes early: 50 minutes from any moment. */
+#define RENEW_MAX_MS (30 * 60 * 1000)
+
 struct enrol {
 	struct loop *loop;
 	struct enrol_settings set;
@@ -48,27 +52,48 @@ static enum status read_lease(const struct json *root, struct enrol_lease *l,
 	return OK;
 }
 
-static enum status take_lease(struct enrol *e, struct slice body,
-			      struct err *err)
+static enum status read_answer(struct slice body, struct buf *secrets,
+			       struct json **root, struct enrol_lease *l,
+			       struct err *err)
 {
 	static const char *const names[] = { "certificate", "lease", "manifest",
 					     "secrets" };
+
+	TRY(json_parse(body, root, err));
+	TRY(json_want(*root, JSON_OBJECT, err));
+	TRY(json_only(*root, names, countof(names), err));
+	TRY(read_lease(*root, l, err));
+	TRY(json_want_str(*root, "certificate", &l->certificate, err));
+	TRY(json_want_base64(*root, "secrets", secrets, err));
+	l->secrets = buf_slice(secrets);
+	return OK;
+}
+
+/* When to renew: at half of the lease, and before the last of the group keys
+ * that came with it is the one in use. */
+static int64_t renew_ms(uint64_t seconds)
+{
+	int64_t half = (int64_t)seconds * 1000 / 2;
+
+	return half < RENEW_MAX_MS ? half : RENEW_MAX_MS;
+}
+
+static enum status take_lease(struct enrol *e, struct slice body,
+			      struct err *err)
+{
 	auto_json struct json *root = NULL;
 	auto_buf struct buf secrets = buf_make(ANSWER_MAX);
 	struct enrol_lease l = { .manifest = peer_manifest(e->peer) };
 
-	TRY(json_parse(body, &root, err));
-	TRY(json_want(root, JSON_OBJECT, err));
-	TRY(json_only(root, names, countof(names), err));
-	TRY(read_lease(root, &l, err));
-	TRY(json_want_str(root, "certificate", &l.certificate, err));
-	TRY(json_want_base64(root, "secrets", &secrets, err));
-	l.secrets = buf_slice(&secrets);
-
+	TRY(read_answer(body, &secrets, &root, &l, err));
 	e->leased = true;
 	e->retry_ms = RETRY_FIRST_MS;
-	loop_timer_arm(e->timer, (int64_t)l.seconds * 1000 / 2);
+	loop_timer_arm(e->timer, renew_ms(l.seconds));
+
+	/* The owner may free us: only what is ours alone is touched after. */
+	struct peer *p = take(e->peer);
 	e->set.events->leased(e->set.ctx, &l);
+	peer_free(p);
 	return OK;
 }
 
@@ -79,14 +104,12 @@ static void on_answer(void *ctx, const struct err *why, unsigned status,
 	struct err err = *why;
 
 	if (err.code == OK &&
-	    peer_refusal("registration", status, body, &err) == OK)
-		(void)take_lease(e, body, &err);
+	    peer_refusal("registration", status, body, &err) == OK &&
+	    take_lease(e, body, &err) == OK)
+		return;
 	if (err.code == E_NOTFOUND)
 		e->leased = false; /* nothing to renew: register */
-	if (err.code != OK)
-		fail(e, &err);
-	else
-		peer_free(take(e->peer));
+	fail(e, &err);
 }
 
 /* ---- asking ------------------------------------------------------------- */

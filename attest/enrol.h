@@ -1,6 +1,8 @@
 /* The worker's side of registration: verify the attestation service, give it
  * evidence over the same connection, get a lease and (sealed) secrets; and
- * again before the lease ends, for as long as the process lives.
+ * again at half of the lease, or after half an hour (group keys change
+ * hourly), for as long as the process lives.  What fails is tried again,
+ * after 0.5 s, 1 s, ... up to 30 s.
  *
  * The evidence is made by somebody else (the keeper, who has the TEE and to
  * whom the secrets are sealed); this module only carries it. */
@@ -17,11 +19,12 @@ struct enrol_lease {
 	struct slice id;
 	int64_t expires; /* unix seconds, by the service's clock */
 	uint64_t seconds;
-	struct slice certificate; /* PEM: mesh leaf, mesh CA */
-	struct slice secrets;	  /* sealed to the key set's hpke key */
+	struct slice certificate;	 /* PEM: mesh leaf, mesh CA */
+	struct slice secrets;		 /* sealed to the key set's hpke key */
 	const struct manifest *manifest; /* in force */
 };
 
+/* leased and failed may free the enrol. */
 struct enrol_events {
 	/* Make evidence for this statement (its keys member is the caller's
 	 * to fill in), then call enrol_evidence(). */

@@ -44,8 +44,8 @@ static enum status read_request(struct slice body, struct request *r,
 	return OK;
 }
 
-static enum status statement_digest(struct slice bundle,
-				    uint8_t out[static 32], struct err *err)
+static enum status statement_digest(struct slice bundle, uint8_t out[static 32],
+				    struct err *err)
 {
 	auto_evidence struct evidence e;
 
@@ -113,7 +113,7 @@ static void on_gone(void *ctx, const struct err *why)
 enum status judge_run(int fd, struct err *err)
 {
 	static const struct chan_row rows[] = {
-		{ MSG_CASE, 16, MSG_BODY_MAX, false, on_case },
+		{ MSG_CASE, 152, MSG_BODY_MAX, false, on_case },
 	};
 	auto_loop struct loop *loop = NULL;
 	struct judge j = { 0 };

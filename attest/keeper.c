@@ -10,14 +10,21 @@
 #include "core/log.h"
 #include "core/text.h"
 
+/* Together less than a channel queues (core/io/chan), so that a rush of
+ * registrations is refused and breaks nothing. */
 #define WAITING_MAX 256
+#define WAITING_BYTES_MAX (32u << 20)
+
+/* It has no reason to think for longer about one case. */
+#define JUDGE_MS 30000
 
 /* A registration that the judge has. */
 struct waiting {
 	bool used;
-	uint32_t id; /* ours, to the judge */
-	uint32_t reply; /* net's */
+	uint32_t id;	    /* ours, to the judge */
+	uint32_t reply;	    /* net's */
 	struct buf message; /* MSG_REGISTER as it came */
+	size_t bytes;	    /* that it takes in our queues */
 };
 
 struct keeper {
@@ -28,8 +35,10 @@ struct keeper {
 	struct leases *leases;
 	struct nonces *nonces;
 	struct waiting waiting[WAITING_MAX];
+	size_t n_waiting, waiting_bytes;
 	uint32_t next_id;
-	struct loop_timer *rotate; /* the key set changes by itself */
+	struct loop_timer *rotate;   /* the key set changes by itself */
+	struct loop_timer *judgment; /* is due: the judge hangs */
 	struct err end;
 };
 
@@ -40,11 +49,21 @@ struct registration {
 	struct slice nonce, exporter, spki, group, name, keys, bundle;
 };
 
+/* It cannot go on: fail closed, and nothing more is said to anybody. */
+static void give_up(struct keeper *k, const struct err *why)
+{
+	if (k->end.code == OK)
+		k->end = *why;
+	loop_stop(k->loop);
+}
+
 static void reply(struct keeper *k, uint32_t id, const struct err *err,
 		  struct slice payload)
 {
 	auto_buf struct buf out = buf_make(MSG_BODY_MAX);
 
+	if (k->end.code != OK)
+		return;
 	buf_put_u32be(&out, id);
 	buf_put_u8(&out, (uint8_t)err->code);
 	if (err->code == OK)
@@ -66,8 +85,7 @@ static void publish(struct keeper *k)
 
 	if (vault_keyset(k->state.vault, now, &keys, &err) != OK) {
 		log_error("key-set", LOG_ERR(&err));
-		k->end = err;
-		loop_stop(k->loop);
+		give_up(k, &err);
 		return;
 	}
 	releaselog_root(&k->state.log, root);
@@ -119,12 +137,14 @@ static enum status init(struct keeper *k, struct cursor *in, struct err *err)
 {
 	struct slice manifest = cursor_field(in);
 	struct slice secrets = cursor_field(in);
-	struct manifest_chain before = k->state.chain;
+	struct manifest_chain chain = k->state.chain;
+	struct releaselog log = k->state.log;
 
 	TRY(cursor_end(in, "init", err));
 	if (k->state.sealed)
 		return err_set(err, E_CONFLICT,
-			       "this attestation service is sealed; recover it");
+			       "this attestation service is sealed: its store "
+			       "has a state of another program or machine");
 	TRY(vault_init(k->state.vault, manifest, secrets, clock_wall(), err));
 	const struct manifest *m = vault_manifest(k->state.vault);
 	manifest_chain_add(&k->state.chain, m->digest);
@@ -132,8 +152,8 @@ static enum status init(struct keeper *k, struct cursor *in, struct err *err)
 	if (keeper_state_save(&k->state, err) != OK) {
 		/* Atomic: what could not be stored did not happen. */
 		vault_reset(k->state.vault);
-		k->state.chain = before;
-		k->state.log = (struct releaselog){ 0 };
+		k->state.chain = chain;
+		k->state.log = log;
 		return err->code;
 	}
 	log_info("initialized", LOG_CSTR("manifest", m->name),
@@ -239,49 +259,80 @@ static enum status admit(struct keeper *k, const struct registration *r,
 		return err_set(err, E_POLICY,
 			       "group '%.*s': not in the manifest",
 			       SLICE_FMT(r->group));
-	if (r->renew && leases_find(k->leases, r->spki.p, r->group,
-				    clock_wall()) == NULL)
+	if (r->renew &&
+	    leases_find(k->leases, r->spki.p, r->group, clock_wall()) == NULL)
 		return err_set(err, E_NOTFOUND,
 			       "no lease to renew; register again");
 	return OK;
 }
 
-static struct waiting *free_slot(struct keeper *k)
+/* A slot for a case of so many bytes, or NULL. */
+static struct waiting *take_slot(struct keeper *k, size_t bytes)
 {
-	for (size_t i = 0; i < WAITING_MAX; i++)
-		if (!k->waiting[i].used)
-			return &k->waiting[i];
+	if (bytes > WAITING_BYTES_MAX - k->waiting_bytes)
+		return NULL;
+	for (size_t i = 0; i < WAITING_MAX; i++) {
+		struct waiting *w = &k->waiting[i];
+
+		if (w->used)
+			continue;
+		w->used = true;
+		w->bytes = bytes;
+		k->waiting_bytes += bytes;
+		if (k->n_waiting++ == 0)
+			loop_timer_arm(k->judgment, JUDGE_MS);
+		return w;
+	}
 	return NULL;
+}
+
+static void free_slot(struct keeper *k, struct waiting *w)
+{
+	buf_done(&w->message);
+	w->used = false;
+	k->waiting_bytes -= w->bytes;
+	if (--k->n_waiting > 0)
+		loop_timer_arm(k->judgment, JUDGE_MS);
+	else
+		loop_timer_disarm(k->judgment);
+}
+
+static void put_case(const struct keeper *k, const struct registration *r,
+		     uint32_t id, struct buf *out)
+{
+	const struct manifest *m = vault_manifest(k->state.vault);
+	uint8_t keys[32];
+
+	keyset_digest(r->keys, keys);
+	buf_put_u32be(out, id);
+	buf_put(out, r->nonce);
+	buf_put(out, r->exporter);
+	buf_put(out, r->spki);
+	buf_put(out, slice_of(keys));
+	buf_put_u64be(out, (uint64_t)clock_wall());
+	buf_put_field(out, buf_slice(&m->text));
+	buf_put_field(out, r->group);
+	buf_put_field(out, r->bundle);
 }
 
 static enum status ask_judge(struct keeper *k, const struct registration *r,
 			     struct slice body, struct err *err)
 {
-	const struct manifest *m = vault_manifest(k->state.vault);
 	auto_buf struct buf out = buf_make(MSG_BODY_MAX);
-	struct waiting *w = free_slot(k);
-	uint8_t keys[32];
+	uint32_t id = ++k->next_id;
 
+	put_case(k, r, id, &out);
+	TRY(buf_check(&out, "case", err));
+	struct waiting *w = take_slot(k, out.len + body.len);
 	if (w == NULL)
 		return err_set(err, E_UNAVAIL,
-			       "%d registrations are being judged; try again",
-			       WAITING_MAX);
-	w->used = true;
-	w->id = ++k->next_id;
+			       "%zu registrations are being judged; try again "
+			       "in a second",
+			       k->n_waiting);
+	w->id = id;
 	w->reply = r->id;
 	w->message = buf_make(MSG_BODY_MAX);
 	buf_put(&w->message, body);
-
-	keyset_digest(r->keys, keys);
-	buf_put_u32be(&out, w->id);
-	buf_put(&out, r->nonce);
-	buf_put(&out, r->exporter);
-	buf_put(&out, r->spki);
-	buf_put(&out, slice_of(keys));
-	buf_put_u64be(&out, (uint64_t)clock_wall());
-	buf_put_field(&out, buf_slice(&m->text));
-	buf_put_field(&out, r->group);
-	buf_put_field(&out, r->bundle);
 	chan_send(k->judge, MSG_CASE, buf_slice(&out), -1);
 	return OK;
 }
@@ -311,8 +362,9 @@ static enum status grant(struct keeper *k, const struct registration *r,
 			 const struct verdict *v, int64_t now,
 			 const struct lease **out, struct err *err)
 {
-	struct lease l = { .expires = now +
-				      vault_manifest(k->state.vault)->lease_worker };
+	struct lease l = {
+		.expires = now + vault_manifest(k->state.vault)->lease_worker
+	};
 
 	(void)snprintf(l.name, sizeof(l.name), "%.*s", SLICE_FMT(r->name));
 	(void)snprintf(l.group, sizeof(l.group), "%.*s", SLICE_FMT(r->group));
@@ -352,15 +404,15 @@ static enum status release(struct keeper *k, const struct registration *r,
 			  &sealed, err));
 	TRY(vault_certify(k->state.vault, v, r->keys, buf_cstr(&name), now,
 			  &certs, err));
-	TRY(grant(k, r, v, now, &lease, err));
 
-	/* What is not in the log is not released. */
+	/* What is not in the log, and stored, is not released. */
 	struct releaselog before = k->state.log;
 	log_release(k, v, buf_slice(&sealed));
 	if (keeper_state_save(&k->state, err) != OK) {
 		k->state.log = before;
 		return err->code;
 	}
+	TRY(grant(k, r, v, now, &lease, err));
 	buf_put_field(out, slice_str(lease->id));
 	buf_put_u64be(out, (uint64_t)lease->expires);
 	buf_put_u64be(out, (uint64_t)(lease->expires - now));
@@ -413,30 +465,41 @@ static struct waiting *find_waiting(struct keeper *k, uint32_t id)
 	return NULL;
 }
 
-static void on_verdict(void *ctx, struct slice body, int fd)
+/* Answer the registration that a judgement is about. */
+static void conclude(struct keeper *k, const struct waiting *w,
+		     const struct judgement *j)
 {
-	struct keeper *k = ctx;
-	struct judgement j = { 0 };
 	struct registration r = { 0 };
 	auto_buf struct buf out = buf_make(MSG_BODY_MAX);
 	struct err err = { 0 };
 
-	(void)fd;
-	enum status s = read_judgement(body, &j, &err);
-	struct waiting *w = find_waiting(k, j.id);
-	if (s != OK || w == NULL)
-		return; /* nobody waits for it */
-	s = read_registration(buf_slice(&w->message), &r, &err);
+	enum status s = read_registration(buf_slice(&w->message), &r, &err);
 	if (s == OK)
-		s = settle(k, &r, &j, &out, &err);
+		s = settle(k, &r, j, &out, &err);
 	if (s != OK)
 		log_warn("worker-refused", LOG_STR("group", r.group),
 			 LOG_STR("name", r.name), LOG_ERR(&err));
 	else
 		publish(k); /* the log has grown */
 	reply(k, w->reply, &err, buf_slice(&out));
-	buf_done(&w->message);
-	w->used = false;
+}
+
+static void on_verdict(void *ctx, struct slice body, int fd)
+{
+	struct keeper *k = ctx;
+	struct judgement j = { 0 };
+	struct err err = { 0 };
+
+	(void)fd;
+	if (read_judgement(body, &j, &err) != OK) {
+		give_up(k, &err);
+		return;
+	}
+	struct waiting *w = find_waiting(k, j.id);
+	if (w == NULL)
+		return; /* nobody waits for it */
+	conclude(k, w, &j);
+	free_slot(k, w);
 }
 
 /* ---- running ------------------------------------------------------------ */
@@ -451,10 +514,19 @@ static void on_net_gone(void *ctx, const struct err *why)
 
 static void on_judge_gone(void *ctx, const struct err *why)
 {
-	struct keeper *k = ctx;
+	struct err err;
 
-	(void)err_set(&k->end, E_IO, "the judge is gone: %s", why->text);
-	loop_stop(k->loop);
+	(void)err_set(&err, E_IO, "the judge is gone: %s", why->text);
+	give_up(ctx, &err);
+}
+
+static void on_judge_late(void *ctx)
+{
+	struct err err;
+
+	(void)err_set(&err, E_IO, "the judge has said nothing for %d s",
+		      JUDGE_MS / 1000);
+	give_up(ctx, &err);
 }
 
 static const struct chan_row net_rows[] = {
@@ -484,13 +556,14 @@ static enum status open_all(struct keeper *k, const struct keeper_settings *s,
 	k->leases = leases_new();
 	k->nonces = nonces_new();
 	k->rotate = loop_timer_new(k->loop, on_rotate, k);
+	k->judgment = loop_timer_new(k->loop, on_judge_late, k);
 	return OK;
 }
 
 static void close_all(struct keeper *k)
 {
-	if (k->rotate != NULL)
-		loop_timer_free(k->rotate);
+	loop_timer_free(k->rotate);
+	loop_timer_free(k->judgment);
 	chan_free(k->net);
 	chan_free(k->judge);
 	for (size_t i = 0; i < WAITING_MAX; i++)
@@ -511,15 +584,15 @@ static void greet(const struct keeper *k)
 		log_warn("tee", LOG_CSTR("name", tee->name),
 			 LOG_CSTR("warning", tee->warning));
 	if (k->state.sealed)
-		log_warn("sealed", LOG_CSTR("hint",
-					    "the stored state was sealed by "
-					    "another program or machine; it "
-					    "has to be recovered"));
+		log_warn("sealed",
+			 LOG_CSTR("hint", "the stored state was sealed by "
+					  "another program or machine; it "
+					  "has to be recovered"));
 	if (k->state.store != NULL && k->state.sealing == NULL)
-		log_warn("not-kept", LOG_CSTR("hint",
-					      "this TEE has no sealing key: "
-					      "the state ends with the "
-					      "process"));
+		log_warn("not-kept",
+			 LOG_CSTR("hint", "this TEE has no sealing key: "
+					  "the state ends with the "
+					  "process"));
 }
 
 enum status keeper_run(const struct keeper_settings *s, struct err *err)

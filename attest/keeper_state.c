@@ -139,6 +139,6 @@ enum service_state keeper_state_name(const struct keeper_state *s)
 {
 	if (s->sealed)
 		return STATE_SEALED;
-	return vault_manifest(s->vault) != NULL ? STATE_SERVING :
-						  STATE_UNINITIALIZED;
+	return vault_manifest(s->vault) != NULL ? STATE_SERVING
+						: STATE_UNINITIALIZED;
 }

@@ -44,8 +44,7 @@ static struct lease *find(struct leases *l, const uint8_t spki[static 32],
 	return NULL;
 }
 
-const struct lease *leases_find(struct leases *l,
-				const uint8_t spki[static 32],
+const struct lease *leases_find(struct leases *l, const uint8_t spki[static 32],
 				struct slice group, int64_t now)
 {
 	const struct lease *found = find(l, spki, group);
@@ -71,8 +70,7 @@ static enum status grow(struct leases *l, struct err *err)
 }
 
 enum status leases_grant(struct leases *l, const struct lease *grant,
-			 int64_t now, const struct lease **out,
-			 struct err *err)
+			 int64_t now, const struct lease **out, struct err *err)
 {
 	struct lease *slot = find(l, grant->spki, slice_str(grant->group));
 	uint8_t id[16];

@@ -4,7 +4,7 @@
 
 #include "core/json.h"
 
-#define LEASES_MAX 10000
+#define LEASES_MAX 6000 /* their list fits a message (attest/messages.h) */
 #define LEASES_NAME_SIZE 65
 #define NONCES_MAX 4096
 
@@ -24,12 +24,12 @@ void leases_free(struct leases *l);
 
 /* The live lease of this key and group, or NULL.  Borrowed until the next
  * change. */
-const struct lease *leases_find(struct leases *l,
-				const uint8_t spki[static 32],
+const struct lease *leases_find(struct leases *l, const uint8_t spki[static 32],
 				struct slice group, int64_t now);
 
-/* Give a lease, in place of the one of the same key and group; its id is made
- * here unless it was there.  E_LIMIT when all LEASES_MAX are live. */
+/* Give a lease, in place of the one of the same key and group, whose id stays;
+ * otherwise an id is made.  Live ones are never dropped: E_LIMIT when there
+ * are LEASES_MAX. */
 enum status leases_grant(struct leases *l, const struct lease *grant,
 			 int64_t now, const struct lease **out,
 			 struct err *err);

@@ -1,5 +1,6 @@
 #include "attest/peer.h"
 
+#include "attest/answer.h"
 #include "attest/evidence.h"
 #include "attest/statement.h"
 #include "attest/verifier.h"
@@ -8,8 +9,8 @@
 #include "core/json.h"
 #include "core/text.h"
 
-#define ANSWER_MAX (4u << 20) /* bytes: bundle, key set and their encoding */
 #define TIMEOUT_MS 10000
+#define DETAIL_MAX 400 /* bytes of a refusal that are shown */
 
 struct peer {
 	struct http_client *client;
@@ -19,97 +20,35 @@ struct peer {
 	void (*verified)(void *ctx, const struct err *err);
 	void *ctx;
 
-	/* What the answer said. */
-	struct buf bundle;
-	struct buf keys_text;
-	struct keyset_as keys;
-	char state[16];
-	bool has_manifest;
-	uint8_t digest[32];
-	uint8_t head[32];
-	uint64_t log_size;
-	uint8_t log_root[32];
+	/* Until verified: bounds all of it together, however slowly bytes
+	 * drip in. */
+	struct loop_timer *deadline;
+	int64_t timeout_ms;
 
+	struct answer answer;
+	struct keyset_as keys;
 	struct trace trace;
 	struct claims claims;
 };
 
+/* The last that is done with p: the owner may free it. */
 static void tell(struct peer *p, const struct err *err)
 {
+	loop_timer_disarm(p->deadline);
 	p->verified(p->ctx, err);
 }
 
-/* "manifest": null, or {"digest","generation","head"}. */
-static enum status read_manifest_ref(struct peer *p, const struct json *j,
-				     struct err *err)
+static void on_deadline(void *ctx)
 {
-	static const char *const names[] = { "digest", "generation", "head" };
-	uint64_t generation;
+	struct peer *p = ctx;
+	struct err err;
 
-	if (j == NULL || json_kind(j) == JSON_NULL)
-		return OK;
-	TRY(json_want(j, JSON_OBJECT, err));
-	TRY(json_only(j, names, countof(names), err));
-	TRY(json_want_hex(j, "digest", p->digest, 32, err));
-	TRY(json_want_u64(j, "generation", 1, UINT32_MAX, &generation, err));
-	TRY(json_want_hex(j, "head", p->head, 32, err));
-	p->has_manifest = true;
-	return OK;
-}
-
-static enum status read_log(struct peer *p, const struct json *j,
-			    struct err *err)
-{
-	static const char *const names[] = { "root", "size" };
-
-	TRY(json_only(j, names, countof(names), err));
-	TRY(json_want_u64(j, "size", 0, 1ull << 53, &p->log_size, err));
-	return json_want_hex(j, "root", p->log_root, 32, err);
-}
-
-static enum status read_state(struct peer *p, const struct json *root,
-			      struct err *err)
-{
-	static const char *const states[] = { "uninitialized", "serving",
-					      "sealed" };
-	struct slice s;
-
-	TRY(json_want_str(root, "state", &s, err));
-	for (size_t i = 0; i < countof(states); i++) {
-		if (slice_eq_str(s, states[i])) {
-			(void)snprintf(p->state, sizeof(p->state), "%s",
-				       states[i]);
-			return OK;
-		}
-	}
-	return err_set(err, E_PARSE,
-		       "state: expected uninitialized, serving or sealed");
-}
-
-/* The answer of POST /v1/attest. */
-static enum status read_answer(struct peer *p, struct slice body,
-			       struct err *err)
-{
-	static const char *const names[] = { "bundle", "keys", "log",
-					     "manifest", "state" };
-	auto_json struct json *root = NULL;
-	const struct json *bundle, *log;
-	struct slice keys;
-
-	TRY(json_parse(body, &root, err));
-	TRY(json_want(root, JSON_OBJECT, err));
-	TRY(json_only(root, names, countof(names), err));
-	TRY(json_want_member(root, "bundle", JSON_OBJECT, &bundle, err));
-	TRY(json_want_member(root, "log", JSON_OBJECT, &log, err));
-	TRY(json_want_str(root, "keys", &keys, err));
-	TRY(read_state(p, root, err));
-	TRY(read_manifest_ref(p, json_get(root, "manifest"), err));
-	TRY(read_log(p, log, err));
-
-	buf_put(&p->bundle, json_span(body, bundle));
-	buf_put(&p->keys_text, keys);
-	TRY(buf_check(&p->bundle, "evidence bundle", err));
-	return buf_check(&p->keys_text, "key set", err);
+	http_client_free(take(p->client));
+	(void)err_set(&err, E_UNAVAIL,
+		      "the attestation service did not answer whole within "
+		      "%lld ms",
+		      (long long)p->timeout_ms);
+	tell(p, &err);
 }
 
 /* Which manifest must be in force, before anything is judged. */
@@ -118,25 +57,26 @@ static enum status check_manifest(const struct peer *p, struct err *err)
 	char want[65], found[65];
 
 	if (p->expect == PEER_UNINITIALIZED) {
-		if (!p->has_manifest && strcmp(p->state, "uninitialized") == 0)
+		if (!p->answer.has_manifest &&
+		    strcmp(p->answer.state, "uninitialized") == 0)
 			return OK;
 		return err_set(err, E_CONFLICT,
 			       "the attestation service is initialized already "
 			       "(state %s); to change its manifest, update it",
-			       p->state);
+			       p->answer.state);
 	}
-	if (!p->has_manifest)
+	if (!p->answer.has_manifest)
 		return err_set(err, E_POLICY,
 			       "the attestation service has no manifest (state "
 			       "%s); run 'confd init'%s",
-			       p->state,
-			       strcmp(p->state, "sealed") == 0 ?
-				       " or recover it" :
-				       "");
-	if (memcmp(p->digest, p->manifest->digest, 32) == 0)
+			       p->answer.state,
+			       strcmp(p->answer.state, "sealed") == 0
+				       ? " or recover it"
+				       : "");
+	if (memcmp(p->answer.digest, p->manifest->digest, 32) == 0)
 		return OK;
 	text_hex_into(want, sizeof(want), slice_of(p->manifest->digest));
-	text_hex_into(found, sizeof(found), slice_of(p->digest));
+	text_hex_into(found, sizeof(found), slice_of(p->answer.digest));
 	return err_set(err, E_POLICY,
 		       "the manifest in force is not the pinned one: expected "
 		       "digest %s, found %s; if an update was announced, get "
@@ -163,7 +103,7 @@ static enum status connection_facts(struct peer *p, struct verifier_case *c,
 static enum status judge(struct peer *p, struct err *err)
 {
 	struct verifier_case c = {
-		.bundle = buf_slice(&p->bundle),
+		.bundle = buf_slice(&p->answer.bundle),
 		.purpose = PURPOSE_AS,
 		.nonce = expect_bytes(p->nonce),
 		.by = p->manifest,
@@ -176,12 +116,13 @@ static enum status judge(struct peer *p, struct err *err)
 	TRY(check_manifest(p, err));
 	TRY(manifest_check(p->manifest, err));
 	TRY(connection_facts(p, &c, err));
-	keyset_digest(buf_slice(&p->keys_text), keys);
+	keyset_digest(buf_slice(&p->answer.keys), keys);
 	c.keys = expect_bytes(keys);
-	c.manifest = p->has_manifest ? expect_bytes(p->digest) : expect_none();
+	c.manifest = p->answer.has_manifest ? expect_bytes(p->answer.digest)
+					    : expect_none();
 	TRY(verifier_judge(&c, &p->trace, &p->claims, &verdict, err));
 	verdict_free(verdict);
-	return keyset_as_parse(buf_slice(&p->keys_text), &p->keys, err);
+	return keyset_as_parse(buf_slice(&p->answer.keys), &p->keys, err);
 }
 
 static void finish(struct peer *p)
@@ -197,9 +138,8 @@ static void finish(struct peer *p)
 static enum status take_served(struct peer *p, struct slice body,
 			       struct err *err)
 {
-	TRY(manifest_parse(body, "manifest of the service", &p->manifest,
-			   err));
-	if (memcmp(p->manifest->digest, p->digest, 32) != 0)
+	TRY(manifest_parse(body, "manifest of the service", &p->manifest, err));
+	if (memcmp(p->manifest->digest, p->answer.digest, 32) != 0)
 		return err_set(err, E_CRYPTO,
 			       "the manifest that was served is not the one "
 			       "that was attested");
@@ -212,7 +152,8 @@ static void on_served(void *ctx, const struct err *why, unsigned status,
 	struct peer *p = ctx;
 	struct err err = *why;
 
-	if (err.code == OK && peer_refusal("manifest", status, body, &err) == OK)
+	if (err.code == OK &&
+	    peer_refusal("manifest", status, body, &err) == OK)
 		(void)take_served(p, body, &err);
 	if (err.code != OK)
 		tell(p, &err);
@@ -226,21 +167,22 @@ static void on_attested(void *ctx, const struct err *why, unsigned status,
 	struct peer *p = ctx;
 	struct err err = *why;
 
-	if (err.code == OK && peer_refusal("attest", status, body, &err) == OK &&
-	    read_answer(p, body, &err) != OK)
+	if (err.code == OK &&
+	    peer_refusal("attest", status, body, &err) == OK &&
+	    answer_parse(body, &p->answer, &err) != OK)
 		(void)err_wrap(&err, "attestation service's answer");
 	if (err.code != OK) {
 		tell(p, &err);
 		return;
 	}
-	if (p->expect == PEER_SERVED && p->has_manifest)
+	if (p->expect == PEER_SERVED && p->answer.has_manifest)
 		http_client_call(p->client, "GET", S("/v1/manifest"), NULL,
 				 S(""), MANIFEST_MAX, on_served, p);
 	else if (p->expect == PEER_SERVED) {
 		(void)err_set(&err, E_POLICY,
 			      "the attestation service has no manifest yet "
 			      "(state %s)",
-			      p->state);
+			      p->answer.state);
 		tell(p, &err);
 	} else
 		finish(p);
@@ -255,9 +197,8 @@ static void begin_attest(struct peer *p)
 	json_open_object(&w, NULL);
 	json_put_hex(&w, "nonce", slice_of(p->nonce));
 	json_close_object(&w);
-	http_client_call(p->client, "POST", S("/v1/attest"),
-			 "application/json", buf_slice(&body), ANSWER_MAX,
-			 on_attested, p);
+	http_client_call(p->client, "POST", S("/v1/attest"), "application/json",
+			 buf_slice(&body), ANSWER_MAX, on_attested, p);
 }
 
 static enum status make_tls(const struct peer_settings *s, struct tls **out,
@@ -274,9 +215,9 @@ static enum status make_tls(const struct peer_settings *s, struct tls **out,
 }
 
 static enum status connect_to(struct loop *l, const struct peer_settings *s,
-			      struct http_client **out, struct err *err)
+			      int64_t ms, struct http_client **out,
+			      struct err *err)
 {
-	int64_t ms = s->timeout_ms != 0 ? s->timeout_ms : TIMEOUT_MS;
 	struct http_client_settings set = {
 		.to = s->to,
 		.connect_ms = ms,
@@ -292,6 +233,20 @@ static enum status connect_to(struct loop *l, const struct peer_settings *s,
 	return st;
 }
 
+/* The manifest that judges is given, unless the one that is served does. */
+static enum status copy_manifest(const struct peer_settings *s, struct peer *p,
+				 struct err *err)
+{
+	if (s->expect == PEER_SERVED)
+		return OK;
+	if (s->manifest == NULL)
+		return err_set(err, E_USAGE,
+			       "no manifest to judge the attestation service "
+			       "by");
+	return manifest_parse(buf_slice(&s->manifest->text), "manifest",
+			      &p->manifest, err);
+}
+
 enum status peer_open(struct loop *l, const struct peer_settings *s,
 		      void (*verified)(void *ctx, const struct err *err),
 		      void *ctx, struct peer **out, struct err *err)
@@ -301,20 +256,19 @@ enum status peer_open(struct loop *l, const struct peer_settings *s,
 	p->expect = s->expect;
 	p->verified = verified;
 	p->ctx = ctx;
-	p->bundle = buf_make(EVIDENCE_MAX);
-	p->keys_text = buf_make(KEYSET_MAX);
+	p->timeout_ms = s->timeout_ms != 0 ? s->timeout_ms : TIMEOUT_MS;
+	p->deadline = loop_timer_new(l, on_deadline, p);
+	answer_init(&p->answer);
 	keyset_as_init(&p->keys);
 	trace_init(&p->trace);
-	enum status st = OK;
-	if (s->manifest != NULL)
-		st = manifest_parse(buf_slice(&s->manifest->text), "manifest",
-				    &p->manifest, err);
+	enum status st = copy_manifest(s, p, err);
 	if (st == OK)
-		st = connect_to(l, s, &p->client, err);
+		st = connect_to(l, s, p->timeout_ms, &p->client, err);
 	if (st != OK) {
 		peer_free(p);
 		return st;
 	}
+	loop_timer_arm(p->deadline, p->timeout_ms);
 	begin_attest(p);
 	*out = p;
 	return OK;
@@ -326,8 +280,8 @@ void peer_free(struct peer *p)
 		return;
 	http_client_free(p->client);
 	manifest_free(p->manifest);
-	buf_done(&p->bundle);
-	buf_done(&p->keys_text);
+	loop_timer_free(p->deadline);
+	answer_done(&p->answer);
 	keyset_as_done(&p->keys);
 	trace_done(&p->trace);
 	mem_free(p);
@@ -368,22 +322,22 @@ const struct claims *peer_claims(const struct peer *p)
 
 const char *peer_state(const struct peer *p)
 {
-	return p->state;
+	return p->answer.state;
 }
 
 uint64_t peer_log_size(const struct peer *p)
 {
-	return p->log_size;
+	return p->answer.log_size;
 }
 
 const uint8_t *peer_log_root(const struct peer *p)
 {
-	return p->log_root;
+	return p->answer.log_root;
 }
 
 const uint8_t *peer_chain_head(const struct peer *p)
 {
-	return p->head;
+	return p->answer.head;
 }
 
 const struct trace *peer_trace(const struct peer *p)
@@ -393,7 +347,7 @@ const struct trace *peer_trace(const struct peer *p)
 
 struct slice peer_bundle(const struct peer *p)
 {
-	return buf_slice(&p->bundle);
+	return buf_slice(&p->answer.bundle);
 }
 
 /* The member "detail" of a problem document, or nothing. */
@@ -405,8 +359,12 @@ static void detail_of(struct slice body, struct buf *out)
 	if (json_parse(body, &root, &ignored) != OK)
 		return;
 	const struct json *detail = json_get(root, "detail");
-	if (detail != NULL && json_kind(detail) == JSON_STRING)
-		text_escape(out, json_str(detail));
+	if (detail == NULL || json_kind(detail) != JSON_STRING)
+		return;
+	struct slice text = json_str(detail);
+	if (text.len > DETAIL_MAX)
+		text = slice_sub(text, 0, DETAIL_MAX);
+	text_escape(out, text);
 }
 
 enum status peer_refusal(const char *what, unsigned status, struct slice body,
@@ -419,7 +377,7 @@ enum status peer_refusal(const char *what, unsigned status, struct slice body,
 		{ 401, E_PERM },     { 403, E_PERM },  { 404, E_NOTFOUND },
 		{ 409, E_CONFLICT }, { 413, E_LIMIT }, { 429, E_UNAVAIL },
 	};
-	auto_buf struct buf detail = buf_make(ERR_TEXT_MAX);
+	auto_buf struct buf detail = buf_make(4 * DETAIL_MAX);
 	enum status code = status >= 500 ? E_UNAVAIL : E_PARSE;
 
 	if (status >= 200 && status < 300)

@@ -34,13 +34,16 @@ struct peer_settings {
 	const struct manifest *manifest; /* copied; NULL with PEER_SERVED */
 	const struct x509 *cert;	 /* what we show; NULL: nothing */
 	const struct keypair *key;	 /* of cert */
-	int64_t timeout_ms;		 /* for each exchange; 0: 10 s */
+	int64_t timeout_ms; /* 0: 10 s.  From peer_open to verified(); then
+			     * without a byte in each exchange */
 };
 
 /* Connect and verify.  verified() is called once, from the loop:
  *
- * OK		everything below may be asked.
- * E_UNAVAIL	it does not answer.
+ * OK		everything below may be asked; after anything else only
+ *		peer_trace, peer_bundle and peer_free.
+ * E_UNAVAIL	it does not answer, or not whole and in time.
+ * E_IO		the connection broke.
  * E_CRYPTO, E_POLICY, E_STALE, E_PARSE, E_LIMIT	as verifier_judge; or the
  *		manifest in force is not the pinned one (E_POLICY).
  * E_CONFLICT	PEER_UNINITIALIZED, but it is initialised (or sealed). */

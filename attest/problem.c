@@ -35,21 +35,40 @@ unsigned problem_status(enum status code)
 	return r != NULL ? r->status : 500;
 }
 
+static void put_document(struct buf *out, const char *name, const char *title,
+			 unsigned status, const char *detail)
+{
+	struct json_out w = { .buf = out };
+	auto_buf struct buf type = buf_make(64);
+
+	buf_putf(&type, "urn:confd:error:%s", name);
+	json_open_object(&w, NULL);
+	json_put_str(&w, "type", buf_slice(&type));
+	json_put_cstr(&w, "title", title);
+	json_put_u64(&w, "status", status);
+	json_put_cstr(&w, "detail", detail);
+	json_close_object(&w);
+}
+
 void problem_write(struct buf *out, unsigned status, enum status code,
 		   const char *detail)
 {
 	const struct row *r = row_of(code);
-	struct json_out w = { .buf = out };
-	auto_buf struct buf type = buf_make(64);
 
-	buf_putf(&type, "urn:confd:error:%s",
-		 r != NULL ? status_name(code) : "internal");
-	json_open_object(&w, NULL);
-	json_put_str(&w, "type", buf_slice(&type));
-	json_put_cstr(&w, "title", r != NULL ? r->title : "It failed here");
-	json_put_u64(&w, "status", status);
-	json_put_cstr(&w, "detail", detail);
-	json_close_object(&w);
+	put_document(out, r != NULL ? status_name(code) : "internal",
+		     r != NULL ? r->title : "It failed here", status, detail);
+}
+
+void problem_reply_method(struct http_call *call, struct slice allow)
+{
+	const struct http_header header = { S("Allow"), allow };
+	auto_buf struct buf detail = buf_make(256);
+	auto_buf struct buf body = buf_make(4096);
+
+	buf_putf(&detail, "expected one of: %.*s", SLICE_FMT(allow));
+	put_document(&body, "method", "Not the method of this path", 405,
+		     detail.bad ? "" : buf_cstr(&detail));
+	http_call_reply(call, 405, PROBLEM_TYPE, buf_slice(&body), &header, 1);
 }
 
 void problem_reply(struct http_call *call, const struct err *err)
@@ -67,8 +86,8 @@ void problem_on_error(void *ctx, unsigned status, const char *reason,
 	(void)ctx;
 	*content_type = PROBLEM_TYPE;
 	problem_write(body, status,
-		      status == 413 ? E_LIMIT :
-		      status >= 500 ? E_UNAVAIL :
-				      E_PARSE,
+		      status == 413   ? E_LIMIT
+		      : status >= 500 ? E_UNAVAIL
+				      : E_PARSE,
 		      reason);
 }

@@ -18,6 +18,13 @@
 
 #define CERT_DAYS 3650
 #define TARGET_OHTTP "/v1/ohttp-keys/"
+#define SMALL_BODY_MAX 4096 /* bytes: a nonce */
+
+/* What strangers can have us keep: large bodies that are coming in, and
+ * requests that the keeper has not answered.  Beyond, 503. */
+#define UPLOADS_MAX 1024
+#define PENDING_MAX 512
+#define PENDING_BYTES_MAX (32u << 20) /* a channel queues twice as much */
 
 struct service {
 	struct loop *loop;
@@ -27,6 +34,7 @@ struct service {
 	struct identity identity;
 	uint8_t spki[32]; /* of our TLS key */
 	struct pending *pending;
+	size_t n_pending, pending_bytes, uploads;
 	uint32_t next_id;
 	const struct service_settings *set;
 	struct loop_timer *drain;
@@ -47,11 +55,20 @@ struct pending {
 	struct service *s;
 	struct pending *next;
 	uint32_t id;
+	size_t bytes;		/* of the request */
 	struct http_call *call; /* NULL when the client has left */
 	/* Answer the call; payload as in messages.h. */
 	void (*answer)(struct service *s, struct http_call *call,
 		       struct cursor *payload);
 };
+
+static void refuse(struct http_call *call, enum status code, const char *text)
+{
+	struct err err;
+
+	(void)err_set(&err, code, "%s", text);
+	problem_reply(call, &err);
+}
 
 /* ---- asking the keeper -------------------------------------------------- */
 
@@ -72,14 +89,22 @@ static void ask(struct service *s, struct http_call *call, uint32_t type,
 			       struct cursor *payload))
 {
 	auto_buf struct buf out = buf_make(MSG_BODY_MAX);
-	struct pending *p = mem_must(sizeof(*p));
 
+	if (s->n_pending == PENDING_MAX ||
+	    body.len > PENDING_BYTES_MAX - s->pending_bytes) {
+		refuse(call, E_UNAVAIL, "busy; try again in a second");
+		return;
+	}
+	struct pending *p = mem_must(sizeof(*p));
 	p->s = s;
 	p->id = ++s->next_id;
+	p->bytes = body.len;
 	p->call = call;
 	p->answer = answer;
 	p->next = s->pending;
 	s->pending = p;
+	s->n_pending++;
+	s->pending_bytes += p->bytes;
 	http_call_own(call, &waiting, p);
 	buf_put_u32be(&out, p->id);
 	buf_put(&out, body);
@@ -94,6 +119,8 @@ static struct pending *take_pending(struct service *s, uint32_t id)
 
 		if (p->id == id) {
 			*at = p->next;
+			s->n_pending--;
+			s->pending_bytes -= p->bytes;
 			return p;
 		}
 	}
@@ -121,6 +148,8 @@ static void settle(struct pending *p, enum status code, struct cursor *payload)
 		return;
 	}
 	(void)err_set(&err, code, "%.*s", SLICE_FMT(cursor_field(payload)));
+	if (problem_status(code) == 500) /* paths and the like are not theirs */
+		(void)err_set(&err, code, "it failed here; our log says why");
 	problem_reply(p->call, &err);
 }
 
@@ -139,15 +168,39 @@ static void on_reply(void *ctx, struct slice body, int fd)
 	mem_free(p);
 }
 
-/* ---- small parts of answers --------------------------------------------- */
+/* ---- large bodies ------------------------------------------------------- */
 
-static void refuse(struct http_call *call, enum status code, const char *text)
+static void on_upload_gone(void *ctx, const struct err *why)
 {
-	struct err err;
+	struct service *s = ctx;
 
-	(void)err_set(&err, code, "%s", text);
-	problem_reply(call, &err);
+	(void)why;
+	s->uploads--;
 }
+
+static const struct http_call_events uploading = { .gone = on_upload_gone };
+
+static void upload(struct service *s, struct http_call *call,
+		   void (*whole)(void *ctx, struct http_call *call,
+				 struct slice body))
+{
+	if (s->uploads == UPLOADS_MAX) {
+		refuse(call, E_UNAVAIL, "busy; try again in a second");
+		return;
+	}
+	s->uploads++;
+	http_call_own(call, &uploading, s);
+	http_call_collect(call, SERVICE_BODY_MAX, whole, s);
+}
+
+/* It is here whole. */
+static void upload_done(struct service *s, struct http_call *call)
+{
+	s->uploads--;
+	http_call_own(call, &answered, NULL);
+}
+
+/* ---- small parts of answers --------------------------------------------- */
 
 static void reply_json(struct http_call *call, const struct buf *body)
 {
@@ -291,6 +344,7 @@ static void on_init(void *ctx, struct http_call *call, struct slice body)
 	auto_buf struct buf out = buf_make(MSG_BODY_MAX - 64);
 	struct err err = { 0 };
 
+	upload_done(s, call);
 	if (read_init(body, &out, &err) != OK)
 		problem_reply(call, &err);
 	else
@@ -372,6 +426,7 @@ static void take_worker(struct service *s, struct http_call *call,
 	auto_buf struct buf out = buf_make(MSG_BODY_MAX - 64);
 	struct err err = { 0 };
 
+	upload_done(s, call);
 	buf_put_u8(&out, renew);
 	if (read_register(call, body, &out, &err) != OK)
 		problem_reply(call, &err);
@@ -424,8 +479,7 @@ static void get_manifests(struct service *s, struct http_call *call,
 static void get_ohttp_keys(struct service *s, struct http_call *call,
 			   const struct http_head *head)
 {
-	struct slice group =
-		slice_from(head->target, sizeof(TARGET_OHTTP) - 1);
+	struct slice group = slice_from(head->target, sizeof(TARGET_OHTTP) - 1);
 	struct slice keys = keyset_as_ohttp(&s->keys, group);
 
 	if (keys.len == 0)
@@ -483,23 +537,23 @@ static const struct route {
 	const char *method;
 	const char *path;  /* a trailing "/" takes what follows, too */
 	bool serving_only; /* 503 in other states */
-	void (*with_body)(void *ctx, struct http_call *call,
-			  struct slice body);
+	bool large;	   /* its body is an upload() */
+	void (*with_body)(void *ctx, struct http_call *call, struct slice body);
 	void (*without)(struct service *s, struct http_call *call,
 			const struct http_head *head);
 } routes[] = {
-	{ "POST", "/v1/attest", false, on_attest, NULL },
-	{ "POST", "/v1/init", false, on_init, NULL },
-	{ "GET", "/v1/manifest", true, NULL, get_manifest },
-	{ "GET", "/v1/manifests", true, NULL, get_manifests },
-	{ "GET", "/v1/nonce", true, NULL, get_nonce },
-	{ "POST", "/v1/workers", true, on_register, NULL },
-	{ "POST", "/v1/workers/renew", true, on_renew, NULL },
-	{ "GET", "/v1/workers", true, NULL, get_workers },
-	{ "GET", TARGET_OHTTP, true, NULL, get_ohttp_keys },
-	{ "GET", "/v1/log", true, NULL, get_log },
-	{ "GET", "/healthz", false, NULL, get_health },
-	{ "GET", "/readyz", true, NULL, get_health },
+	{ "POST", "/v1/attest", false, false, on_attest, NULL },
+	{ "POST", "/v1/init", false, true, on_init, NULL },
+	{ "GET", "/v1/manifest", true, false, NULL, get_manifest },
+	{ "GET", "/v1/manifests", true, false, NULL, get_manifests },
+	{ "GET", "/v1/nonce", true, false, NULL, get_nonce },
+	{ "POST", "/v1/workers", true, true, on_register, NULL },
+	{ "POST", "/v1/workers/renew", true, true, on_renew, NULL },
+	{ "GET", "/v1/workers", true, false, NULL, get_workers },
+	{ "GET", TARGET_OHTTP, true, false, NULL, get_ohttp_keys },
+	{ "GET", "/v1/log", true, false, NULL, get_log },
+	{ "GET", "/healthz", false, false, NULL, get_health },
+	{ "GET", "/readyz", true, false, NULL, get_health },
 };
 
 static bool path_fits(const char *path, struct slice target)
@@ -511,37 +565,54 @@ static bool path_fits(const char *path, struct slice target)
 	return slice_eq(target, p);
 }
 
-static const struct route *find_route(const struct http_head *head,
-				      bool *known_path)
+static const struct route *find_route(const struct http_head *head)
 {
-	for (size_t i = 0; i < countof(routes); i++) {
-		if (!path_fits(routes[i].path, head->target))
-			continue;
-		*known_path = true;
-		if (slice_eq_str(head->method, routes[i].method))
+	for (size_t i = 0; i < countof(routes); i++)
+		if (path_fits(routes[i].path, head->target) &&
+		    slice_eq_str(head->method, routes[i].method))
 			return &routes[i];
-	}
 	return NULL;
+}
+
+/* No such path, or it is there for other methods. */
+static void refuse_route(struct http_call *call, const struct http_head *head)
+{
+	auto_buf struct buf allow = buf_make(64);
+
+	for (size_t i = 0; i < countof(routes); i++)
+		if (path_fits(routes[i].path, head->target))
+			buf_putf(&allow, "%s%s", allow.len > 0 ? ", " : "",
+				 routes[i].method);
+	if (allow.len > 0)
+		problem_reply_method(call, buf_slice(&allow));
+	else
+		refuse(call, E_NOTFOUND, "no such path; see confd-as(8)");
+}
+
+static void take_body(struct service *s, struct http_call *call,
+		      const struct route *r)
+{
+	if (r->large)
+		upload(s, call, r->with_body);
+	else
+		http_call_collect(call, SMALL_BODY_MAX, r->with_body, s);
 }
 
 static void on_call(void *ctx, struct http_call *call,
 		    const struct http_head *head)
 {
 	struct service *s = ctx;
-	bool known_path = false;
-	const struct route *r = find_route(head, &known_path);
+	const struct route *r = find_route(head);
 
 	if (r == NULL)
-		refuse(call, known_path ? E_PARSE : E_NOTFOUND,
-		       known_path ? "this path is not for that method" :
-				    "no such path; see confd-as(8)");
+		refuse_route(call, head);
 	else if (r->serving_only && s->state != STATE_SERVING)
 		refuse(call, E_UNAVAIL,
-		       s->state == STATE_SEALED ?
-			       "sealed: it has to be recovered" :
-			       "not initialized: run 'confd init'");
+		       s->state == STATE_SEALED
+			       ? "sealed: it has to be recovered"
+			       : "not initialized: run 'confd init'");
 	else if (r->with_body != NULL)
-		http_call_collect(call, SERVICE_BODY_MAX, r->with_body, s);
+		take_body(s, call, r);
 	else
 		r->without(s, call, head);
 }
@@ -561,6 +632,10 @@ static enum status read_public(struct service *s, struct slice body,
 	struct keyset_as parsed;
 
 	TRY(cursor_end(&in, "keeper's state", err));
+	if (state > STATE_SEALED ||
+	    (state == STATE_SERVING) != (manifest.len > 0))
+		return err_set(err, E_PARSE, "keeper's state %u: no such",
+			       state);
 	keyset_as_init(&parsed);
 	TRY(keyset_as_parse(keys, &parsed, err));
 	keyset_as_done(&s->keys);
@@ -629,12 +704,15 @@ static enum status begin_serving(struct service *s, struct err *err)
 	struct tls *tls = NULL;
 	struct addr at;
 
-	TRY(make_tls(s, &tls, err));
 	TRY(http_server_new(s->loop, &limits, &events, s, &s->server, err));
-	TRY(s->set->confine(err));
-	TRY(listener_adopt(s->loop, s->set->listener, tls, &set,
-			   http_server_accept, s->server, &s->listener, err));
+	TRY(make_tls(s, &tls, err));
+	enum status st = s->set->confine(err);
+	if (st == OK)
+		st = listener_adopt(s->loop, s->set->listener, tls, &set,
+				    http_server_accept, s->server, &s->listener,
+				    err);
 	tls_unref(tls);
+	TRY(st);
 	listener_addr(s->listener, &at);
 	s->set->ready(&at);
 	return OK;

@@ -116,6 +116,19 @@ static enum status take_static(const struct manifest *m, const struct json *j,
 	return OK;
 }
 
+static enum status open_statics(const struct vault *v, const struct manifest *m,
+				struct slice sealed, struct secret **plain,
+				struct err *err)
+{
+	if (hpke_open_from(secret_slice(v->hpke_priv).p, S(VAULT_INIT_INFO),
+			   slice_of(m->digest), sealed, plain, err) == OK)
+		return OK;
+	return err_set(err, E_CRYPTO,
+		       "secrets: not sealed to this service's key and for this "
+		       "manifest; the key is made anew at each start, so seal "
+		       "them again");
+}
+
 /* Exactly the secrets that the manifest names. */
 static enum status take_statics(const struct vault *v, const struct manifest *m,
 				struct slice sealed, struct keybox *box,
@@ -125,9 +138,7 @@ static enum status take_statics(const struct vault *v, const struct manifest *m,
 	auto_json struct json *root = NULL;
 
 	if (sealed.len > 0) {
-		TRY(hpke_open_from(secret_slice(v->hpke_priv).p,
-				   S(VAULT_INIT_INFO), slice_of(m->digest),
-				   sealed, &plain, err));
+		TRY(open_statics(v, m, sealed, &plain, err));
 		TRY(json_parse(secret_slice(plain), &root, err));
 		TRY(json_want(root, JSON_OBJECT, err));
 		for (const struct json *j = json_first(root); j != NULL;
@@ -232,8 +243,8 @@ int64_t vault_keyset_until(int64_t now)
 {
 	int64_t hour = now - now % VAULT_EPOCH;
 
-	return next_is_early(now) ? hour + VAULT_EPOCH :
-				    hour + VAULT_EPOCH - VAULT_EARLY;
+	return next_is_early(now) ? hour + VAULT_EPOCH
+				  : hour + VAULT_EPOCH - VAULT_EARLY;
 }
 
 static enum status add_groups(const struct vault *v, int64_t now,
@@ -388,7 +399,7 @@ enum status vault_pack(const struct vault *v, struct buf *out, struct err *err)
 	return buf_check(out, "sealed state", err);
 }
 
-enum status vault_unpack(struct vault *v, struct slice in, struct err *err)
+static enum status unpack(struct vault *v, struct slice in, struct err *err)
 {
 	struct cursor c = cursor_make(in);
 	uint8_t version = cursor_u8(&c);
@@ -398,15 +409,28 @@ enum status vault_unpack(struct vault *v, struct slice in, struct err *err)
 	struct slice ca = cursor_field(&c);
 	struct slice box = cursor_field(&c);
 
-	TRY(cursor_end(&c, "sealed state", err));
-	if (version != STATE_VERSION || seed.len != SEED_LEN)
+	if (version != STATE_VERSION)
 		return err_set(err, E_PARSE,
-			       "sealed state: version %u, want %d", version,
+			       "sealed state: version %u, expected %d", version,
 			       STATE_VERSION);
+	TRY(cursor_end(&c, "sealed state", err));
+	if (seed.len != SEED_LEN)
+		return err_set(err, E_PARSE,
+			       "sealed state: a seed of %zu bytes, expected %d",
+			       seed.len, SEED_LEN);
 	TRY(keybox_new(&v->statics, err));
 	TRY(keybox_read(box, v->statics, err));
 	TRY(secret_copy(seed, &v->seed, err));
 	TRY(keypair_parse(key, &v->ca_key, err));
 	TRY(x509_parse(ca, &v->ca, err));
 	return manifest_parse(manifest, "sealed manifest", &v->manifest, err);
+}
+
+enum status vault_unpack(struct vault *v, struct slice in, struct err *err)
+{
+	enum status st = unpack(v, in, err);
+
+	if (st != OK)
+		vault_reset(v); /* no half of it stays */
+	return st;
 }

@@ -16,8 +16,8 @@
 #include "attest/policy.h"
 #include "core/secret.h"
 
-#define VAULT_EPOCH 3600     /* seconds */
-#define VAULT_EARLY 600	     /* seconds that a key is there before its hour */
+#define VAULT_EPOCH 3600 /* seconds */
+#define VAULT_EARLY 600	 /* seconds that a key is there before its hour */
 #define VAULT_STATE_MAX (2u << 20)
 #define VAULT_SECRETS_INFO "confd-worker-secrets-v1"
 #define VAULT_INIT_INFO "confd-init-secrets-v1"
@@ -70,6 +70,8 @@ int64_t vault_keyset_until(int64_t now);
  * the worker's key.
  *
  * verdict	of purpose worker, under the manifest in force.
+ * group	one whose policies have the one that accepted.  Evidence does
+ *		not name a group: who meets a policy may be in any that has it.
  * keys		the worker's key set, whose digest the verdict names.
  * statement	SHA-256 of the statement's bytes: the sealing's aad.
  * E_POLICY	the verdict is for something else; nothing is released. */
@@ -85,7 +87,9 @@ enum status vault_certify(struct vault *v, const struct verdict *verdict,
 			  struct buf *out, struct err *err);
 
 /* Everything that must survive a restart, in a form of our own, appended; it
- * is secret, and sealed by the caller.  vault_unpack fills an empty vault. */
+ * is secret, and sealed by the caller.  The vault has to be initialised.
+ * vault_unpack fills an empty vault, all or nothing; E_PARSE, or as the
+ * parser of a part. */
 enum status vault_pack(const struct vault *v, struct buf *out, struct err *err);
 enum status vault_unpack(struct vault *v, struct slice in, struct err *err);
 

@@ -14,10 +14,10 @@ struct common_opts {
 };
 
 enum applet_needs {
-	NEEDS_CRYPTO = 1, /* crypto_setup() before it runs */
+	NEEDS_CRYPTO = 1,  /* crypto_setup() before it runs */
 	NEEDS_SECRETS = 2, /* no core dumps, nobody may attach */
-	IS_DAEMON = 4,	  /* runs until it is told to stop */
-	IS_INTERNAL = 8,  /* started by confd itself */
+	IS_DAEMON = 4,	   /* runs until it is told to stop */
+	IS_INTERNAL = 8,   /* started by confd itself */
 };
 
 /* One thing that an applet can do: all of it, or one verb. */
@@ -63,6 +63,5 @@ int applet_run(const struct applet *a, int argc, char *const *argv);
 /* Append the usage text of an applet. */
 struct buf;
 void applet_usage(const struct applet *a, struct buf *out);
-
 
 #endif

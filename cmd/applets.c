@@ -14,9 +14,9 @@ extern const struct applet applet_as, applet_worker, applet_proxy,
 	applet_shim, applet_help;
 
 const struct applet *const applets[] = {
-	&applet_as,	&applet_worker, &applet_proxy,	  &applet_client,
+	&applet_as,	&applet_worker,	  &applet_proxy,  &applet_client,
 	&applet_init,	&applet_manifest, &applet_status, &applet_workload,
-	&applet_verify, &applet_key,	&applet_demo,	  &applet_doctor,
+	&applet_verify, &applet_key,	  &applet_demo,	  &applet_doctor,
 	&applet_shim,	&applet_help,
 };
 const size_t n_applets = countof(applets);
@@ -134,19 +134,20 @@ static const struct verb *pick_verb(const struct applet *a, const char *name,
 		if (name != NULL && strcmp(name, names[i]) == 0)
 			return &a->verbs[i];
 	}
-	const char *near = opts_near(name == NULL ? "" : name, names,
-				     a->n_verbs);
+	const char *near =
+		opts_near(name == NULL ? "" : name, names, a->n_verbs);
 	if (name == NULL)
 		(void)err_set(err, E_USAGE,
 			      "what shall it do? Verbs are listed by "
 			      "'confd %s --help'",
 			      a->name);
 	else
-		(void)err_set(err, E_USAGE, "no verb '%s'%s%s%s; see "
+		(void)err_set(err, E_USAGE,
+			      "no verb '%s'%s%s%s; see "
 			      "'confd %s --help'",
 			      name, near != NULL ? "; did you mean '" : "",
-			      near != NULL ? near : "",
-			      near != NULL ? "'" : "", a->name);
+			      near != NULL ? near : "", near != NULL ? "'" : "",
+			      a->name);
 	return NULL;
 }
 
@@ -162,9 +163,9 @@ static enum status set_up(const struct applet *a,
 	if (common->verbose && common->quiet)
 		return err_set(err, E_USAGE,
 			       "--verbose and --quiet exclude each other");
-	enum log_level least = common->verbose ? LOG_DEBUG :
-			       common->quiet   ? LOG_WARN :
-						 LOG_INFO;
+	enum log_level least = common->verbose ? LOG_DEBUG
+			       : common->quiet ? LOG_WARN
+					       : LOG_INFO;
 	log_setup(least, json, a->name);
 	if ((a->needs & NEEDS_SECRETS) != 0)
 		TRY(secret_harden_process(err));

@@ -143,18 +143,22 @@ static enum status run_net(const struct as_opts *o, struct err *err)
 
 static const struct role {
 	const char *name;
+	const char *log; /* what it is called in log lines */
 	enum status (*run)(const struct as_opts *o, struct err *err);
 } roles[] = {
-	{ "judge", run_judge },
-	{ "keeper", run_keeper },
-	{ "net", run_net },
+	{ "judge", "as/judge", run_judge },
+	{ "keeper", "as/keeper", run_keeper },
+	{ "net", "as/net", run_net },
 };
 
 static enum status run_role(const struct as_opts *o, struct err *err)
 {
-	for (size_t i = 0; i < countof(roles); i++)
-		if (strcmp(o->role, roles[i].name) == 0)
-			return roles[i].run(o, err);
+	for (size_t i = 0; i < countof(roles); i++) {
+		if (strcmp(o->role, roles[i].name) != 0)
+			continue;
+		log_setup(log_least(), log_is_json(), roles[i].log);
+		return roles[i].run(o, err);
+	}
 	return err_set(err, E_USAGE, "no role '%s'", o->role);
 }
 
@@ -307,6 +311,9 @@ static enum status run_parent(const struct as_opts *o, struct err *err)
 {
 	struct parent p = { .o = o };
 
+	/* One of an earlier process says nothing about this one. */
+	if (o->ready_file != NULL)
+		(void)unlink(o->ready_file);
 	TRY(loop_new(&p.loop, err));
 	enum status st = crew_new(p.loop, "as", on_stopped, &p, &p.crew, err);
 	if (st == OK)

@@ -31,9 +31,9 @@ static const char *own_option(const char *arg)
 int main(int argc, char **argv)
 {
 	const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
-	const char *name = slash != NULL ? slash + 1 :
-			   argc > 0	 ? argv[0] :
-					   "confd";
+	const char *name = slash != NULL ? slash + 1
+			   : argc > 0	 ? argv[0]
+					 : "confd";
 	const struct applet *a = applet_find(name);
 
 	if (a != NULL)

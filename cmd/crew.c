@@ -92,8 +92,9 @@ static void exited(void *ctx, int status)
 		c->stopped(c->ctx);
 }
 
-static void make_argv(const struct crew *c, const struct crew_role *r,
-		      const char *argv[CREW_ARGS_MAX])
+/* The arguments that every role gets; how many. */
+static size_t common_args(const struct crew *c, const struct crew_role *r,
+			  const char *argv[CREW_ARGS_MAX])
 {
 	size_t n = 0;
 
@@ -105,11 +106,23 @@ static void make_argv(const struct crew *c, const struct crew_role *r,
 	argv[n++] = log_is_json() ? "json" : "text";
 	if (log_least() != LOG_INFO)
 		argv[n++] = log_least() == LOG_DEBUG ? "--verbose" : "--quiet";
-	for (size_t i = 0; r->args != NULL && r->args[i] != NULL &&
-			   n < CREW_ARGS_MAX - 1;
-	     i++)
+	return n;
+}
+
+static enum status make_argv(const struct crew *c, const struct crew_role *r,
+			     const char *argv[CREW_ARGS_MAX], struct err *err)
+{
+	size_t n = common_args(c, r, argv);
+
+	for (size_t i = 0; r->args != NULL && r->args[i] != NULL; i++) {
+		if (n == CREW_ARGS_MAX - 1)
+			return err_set(err, E_LIMIT,
+				       "role %s: more than %d arguments",
+				       r->role, CREW_ARGS_MAX - 1);
 		argv[n++] = r->args[i];
+	}
 	argv[n] = NULL;
+	return OK;
 }
 
 enum status crew_start(struct crew *c, const struct crew_role *r,
@@ -124,10 +137,14 @@ enum status crew_start(struct crew *c, const struct crew_role *r,
 				  .gid = r->keep_user ? 0 : NOBODY,
 				  .new_net = r->no_network,
 				  .new_group = true };
-	struct member *m = &c->member[c->n];
 
-	make_argv(c, r, argv);
+	if (c->n == CREW_MAX || r->n_fds > PROC_FDS_MAX)
+		return err_set(err, E_LIMIT,
+			       "role %s: one role or descriptor too many",
+			       r->role);
+	TRY(make_argv(c, r, argv, err));
 	memcpy(spec.fds, r->fds, r->n_fds * sizeof(int));
+	struct member *m = &c->member[c->n];
 	m->crew = c;
 	m->role = r->role;
 	TRY(proc_start(c->loop, &spec, exited, m, &m->proc, err));

@@ -20,7 +20,7 @@ enum status crew_new(struct loop *l, const char *name,
 /* Start a role: `confd NAME --role ROLE ARGS...` with these descriptors at 3,
  * 4, ...; they stay the caller's.  args is NULL-terminated.  With privilege a
  * role runs as an unprivileged user unless keep_user is set, and in an empty
- * network namespace when no_network is. */
+ * network namespace when no_network is.  E_LIMIT beyond the caps above. */
 struct crew_role {
 	const char *role;
 	const char *const *args;

@@ -188,12 +188,11 @@ static enum status command(struct demo *d, const char *const *argv,
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return err_errno(err, "pipe");
 	auto_fd int from = fds[0];
-	struct proc_spec spec = { .argv = argv,
-				  .out_fd = fds[1],
-				  .err_fd = -1,
-				  .new_group = true };
-	enum status st = proc_start(d->loop, &spec, command_ended, &c, &proc,
-				    err);
+	struct proc_spec spec = {
+		.argv = argv, .out_fd = fds[1], .err_fd = -1, .new_group = true
+	};
+	enum status st =
+		proc_start(d->loop, &spec, command_ended, &c, &proc, err);
 	(void)close(fds[1]);
 	TRY(st);
 	st = wait_command(d, &c, argv[1], err);
@@ -246,10 +245,9 @@ static enum status start_daemon(struct demo *d, enum daemon which,
 				struct err *err)
 {
 	struct running *r = &d->d[which];
-	struct proc_spec spec = { .argv = argv,
-				  .out_fd = -1,
-				  .err_fd = -1,
-				  .new_group = true };
+	struct proc_spec spec = {
+		.argv = argv, .out_fd = -1, .err_fd = -1, .new_group = true
+	};
 	int64_t end = clock_mono_ms() + READY_MS;
 	enum status st = E_AGAIN;
 
@@ -281,12 +279,20 @@ static const char *loudness(const struct demo *d)
 
 static enum status make_keys(struct demo *d, struct err *err)
 {
-	const char *root[] = { "confd", "key", "sim-root", "--out",
-			       in_dir(d, "sim-root.pem"), NULL };
-	const char *operator[] = { "confd",  "key",	 "generate",
-				   "--name", "operator", "--key",
-				   in_dir(d, "operator.key"), "--cert",
-				   in_dir(d, "operator.pem"), NULL };
+	const char *root[] = {
+		"confd", "key", "sim-root", "--out", in_dir(d, "sim-root.pem"),
+		NULL
+	};
+	const char *operator[] = { "confd",
+				   "key",
+				   "generate",
+				   "--name",
+				   "operator",
+				   "--key",
+				   in_dir(d, "operator.key"),
+				   "--cert",
+				   in_dir(d, "operator.pem"),
+				   NULL };
 
 	say(d, "keys: root of the software TEE, operator");
 	TRY(quiet_command(d, root, err));
@@ -315,12 +321,25 @@ static enum status image_of(const struct demo *d, char *out, size_t size,
 static enum status make_manifest(struct demo *d, struct err *err)
 {
 	char image[512], operator[PATH_SIZE + 16];
-	const char *argv[] = { "confd",	    "manifest", "generate",
-			       "--name",    "demo",	"--group",
-			       GROUP,	    "--sim-root", in_dir(d, "sim-root.pem"),
-			       "--image",   image,	"--operator",
-			       operator,    "--logs",	"plain",
-			       "--out",	    in_dir(d, "manifest.json"), NULL };
+	const char *argv[] = { "confd",
+			       "manifest",
+			       "generate",
+			       "--quiet",
+			       "--name",
+			       "demo",
+			       "--group",
+			       GROUP,
+			       "--sim-root",
+			       in_dir(d, "sim-root.pem"),
+			       "--image",
+			       image,
+			       "--operator",
+			       operator,
+			       "--logs",
+			       "plain",
+			       "--out",
+			       in_dir(d, "manifest.json"),
+			       NULL };
 
 	say(d, "manifest: what may run, and who may start it");
 	(void)snprintf(operator, sizeof(operator), "operator=%s",
@@ -333,18 +352,17 @@ static enum status start_as(struct demo *d, struct err *err)
 {
 	char store[PATH_SIZE + 8];
 	struct running *r = &d->d[AS];
-	const char *argv[] = { "confd",	      "as",
-			       "--listen",    "127.0.0.1:0",
-			       "--store",     store,
-			       "--tee",	      "sim",
-			       "--sim-root",  in_dir(d, "sim-root.pem"),
+	const char *argv[] = { "confd",	       "as",
+			       "--listen",     "127.0.0.1:0",
+			       "--store",      store,
+			       "--tee",	       "sim",
+			       "--sim-root",   in_dir(d, "sim-root.pem"),
 			       "--ready-file", r->ready,
-			       loudness(d),   NULL };
+			       loudness(d),    NULL };
 
 	say(d, "confd as: the attestation service");
 	(void)snprintf(store, sizeof(store), "dir:%s", in_dir(d, "as"));
-	(void)snprintf(r->ready, sizeof(r->ready), "%s",
-		       in_dir(d, "as.ready"));
+	(void)snprintf(r->ready, sizeof(r->ready), "%s", in_dir(d, "as.ready"));
 	return start_daemon(d, AS, argv, "listen", err);
 }
 
@@ -402,19 +420,28 @@ static enum status take_proxy(struct demo *d, const struct buf *answer,
 static enum status run_workload(struct demo *d, struct err *err)
 {
 	auto_buf struct buf answer = buf_make(OUTPUT_MAX);
-	const char *argv[32] = { "confd",      "workload",
-				 "run",	       "model",
-				 "--worker",   d->d[WORKER].address,
-				 "--as",       d->d[AS].address,
-				 "--manifest", in_dir(d, "manifest.json"),
-				 "--cert",     in_dir(d, "operator.pem"),
-				 "--key",      in_dir(d, "operator.key"),
-				 "--json",     "--listen",
-				 proxy_in_clear(d) ? "http://127.0.0.1:0" :
-						     "https://127.0.0.1:0" };
-	static const char *const model[] = { "--port", "8000", "--",
-					     "/.confd/confd", "demo", "--role",
-					     "model", "--port", "8000" };
+	const char *argv[32] = { "confd",
+				 "workload",
+				 "run",
+				 "model",
+				 "--worker",
+				 d->d[WORKER].address,
+				 "--as",
+				 d->d[AS].address,
+				 "--manifest",
+				 in_dir(d, "manifest.json"),
+				 "--cert",
+				 in_dir(d, "operator.pem"),
+				 "--key",
+				 in_dir(d, "operator.key"),
+				 "--json",
+				 "--listen",
+				 proxy_in_clear(d) ? "http://127.0.0.1:0"
+						   : "https://127.0.0.1:0" };
+	static const char *const model[] = {
+		"--port", "8000",  "--",     "/.confd/confd", "demo",
+		"--role", "model", "--port", "8000"
+	};
 	size_t n = 0;
 
 	while (argv[n] != NULL)
@@ -426,10 +453,11 @@ static enum status run_workload(struct demo *d, struct err *err)
 		for (size_t i = 0; i < countof(model); i++)
 			argv[n++] = model[i];
 	}
-	say(d, d->o->upstream != NULL ?
-		       "confd workload run: a proxy before your server" :
-		       "confd workload run: the model in a sandbox, its proxy "
-		       "beside it");
+	say(d,
+	    d->o->upstream != NULL
+		    ? "confd workload run: a proxy before your server"
+		    : "confd workload run: the model in a sandbox, its proxy "
+		      "beside it");
 	TRY(command(d, argv, &answer, err));
 	return take_proxy(d, &answer, err);
 }
@@ -438,14 +466,15 @@ static enum status start_client(struct demo *d, struct err *err)
 {
 	char endpoint[330];
 	struct running *r = &d->d[CLIENT];
-	const char *argv[] = { "confd",	       "client",
-			       "--listen",     d->o->listen,
-			       "--as",	       d->d[AS].address,
-			       "--manifest",   in_dir(d, "manifest.json"),
-			       "--endpoint",   d->o->via != NULL ? d->o->via :
-								   endpoint,
-			       "--ready-file", r->ready,
-			       loudness(d),    NULL };
+	const char *argv[] = {
+		"confd",	"client",
+		"--listen",	d->o->listen,
+		"--as",		d->d[AS].address,
+		"--manifest",	in_dir(d, "manifest.json"),
+		"--endpoint",	d->o->via != NULL ? d->o->via : endpoint,
+		"--ready-file", r->ready,
+		loudness(d),	NULL
+	};
 
 	say(d, "confd client: verifies, then encrypts");
 	(void)snprintf(endpoint, sizeof(endpoint), "https://%s", d->proxy);
@@ -487,8 +516,7 @@ static enum status write_ready(const struct demo *d, struct err *err)
 	json_put_cstr(&w, "dir", d->dir);
 	json_open_object(&w, "pids");
 	for (size_t i = 0; i < DAEMONS; i++)
-		json_put_u64(&w, names[i],
-			     (uint64_t)proc_pid(d->d[i].proc));
+		json_put_u64(&w, names[i], (uint64_t)proc_pid(d->d[i].proc));
 	json_put_u64(&w, "demo", (uint64_t)getpid());
 	json_close_object(&w);
 	json_close_object(&w);
@@ -553,9 +581,10 @@ static void on_signal(void *ctx)
 
 static enum status set_up(struct demo *d, struct err *err)
 {
-	static enum status (*const steps[])(struct demo *d, struct err *err) = {
-		make_keys, make_manifest, start_as,	init,
-		start_worker, run_workload, start_client,
+	static enum status (*const steps[])(struct demo * d,
+					    struct err * err) = {
+		make_keys,    make_manifest, start_as,	   init,
+		start_worker, run_workload,  start_client,
 	};
 
 	for (size_t i = 0; i < countof(steps); i++)

@@ -58,9 +58,9 @@ static struct slice content_of(const struct json *message)
 		return json_str(content);
 	for (const struct json *part = json_first(content); part != NULL;
 	     part = json_next(part)) {
-		const struct json *text = json_kind(part) == JSON_OBJECT ?
-						  json_get(part, "text") :
-						  NULL;
+		const struct json *text = json_kind(part) == JSON_OBJECT
+						  ? json_get(part, "text")
+						  : NULL;
 		if (text != NULL && json_kind(text) == JSON_STRING)
 			return json_str(text);
 	}
@@ -274,9 +274,9 @@ static void stream_gone(void *ctx, const struct err *why)
 static bool wants_usage(const struct json *root)
 {
 	const struct json *o = json_get(root, "stream_options");
-	const struct json *u = o != NULL && json_kind(o) == JSON_OBJECT ?
-				       json_get(o, "include_usage") :
-				       NULL;
+	const struct json *u = o != NULL && json_kind(o) == JSON_OBJECT
+				       ? json_get(o, "include_usage")
+				       : NULL;
 
 	return u != NULL && json_bool(u);
 }

@@ -4,8 +4,8 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <limits.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -92,14 +92,17 @@ static enum status begin_file(struct digest *d, int opened, const char *name,
 enum status digest_file_new(const char *root, const char *path,
 			    struct digest **out, struct err *err)
 {
-	auto_fd int dir = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	auto_fd int dir = open(root != NULL ? root : "/",
+			       O_PATH | O_DIRECTORY | O_CLOEXEC);
 	auto_digest struct digest *d = make(false);
 
 	if (dir < 0)
-		return err_errno(err, "%s", root);
+		return err_errno(err, "%s", root != NULL ? root : "/");
 	TRY(begin_file(d,
-		       open_in(dir, path, O_NONBLOCK,
-			       RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS),
+		       root == NULL ? open_in(AT_FDCWD, path, O_NONBLOCK, 0)
+				    : open_in(dir, path, O_NONBLOCK,
+					      RESOLVE_IN_ROOT |
+						      RESOLVE_NO_MAGICLINKS),
 		       path, err));
 	*out = take(d);
 	return OK;
@@ -413,8 +416,7 @@ static bool read_at(const struct digest *d, void *out, size_t n, uint64_t at)
 
 /* Source: System V ABI, "Program Loading"; 64-bit, in this machine's order,
  * as the kernel wants it. */
-enum status digest_is_static(const struct digest *d, bool *out,
-			     struct err *err)
+enum status digest_is_static(const struct digest *d, bool *out, struct err *err)
 {
 	Elf64_Ehdr head;
 	Elf64_Phdr part;

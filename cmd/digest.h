@@ -8,13 +8,14 @@
 
 #include "core/slice.h"
 
-#define DIGEST_DEPTH_MAX 128	      /* directories in one another */
+#define DIGEST_DEPTH_MAX 128	     /* directories in one another */
 #define DIGEST_NAMES_MAX (32u << 20) /* bytes of names waiting at a time */
 
 struct digest;
 
 /* Of one file: path as a process sees it whose root directory is root, so
- * that no link leads out of it.  The open file is what is read.
+ * that no link leads out of it; root NULL: as this process sees it.  The open
+ * file is what is read.
  *
  * E_NOTFOUND	there is none.
  * E_CONF	not a regular file. */

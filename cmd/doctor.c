@@ -183,9 +183,9 @@ static const struct check {
 	  "swapoff -a on machines that see prompts; keys are locked anyway" },
 };
 
-static const char *const words[] = { [GOOD] = "ok",
-				     [MISSING] = "missing",
-				     [BAD] = "not ok" };
+static const char *const words[] = {
+	[GOOD] = "ok", [MISSING] = "missing", [BAD] = "not ok"
+};
 
 static void print_json(const struct check *c, const struct finding *f,
 		       struct json_out *w)

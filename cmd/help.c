@@ -47,8 +47,9 @@ static void print_version(void)
 	       crypto_library(), loop_library(), json_library(),
 	       seccomp_library());
 	printf("software TEE (sim): %s\n",
-	       tee_find(S("sim"))->missing == NULL ? "compiled in, for tests and demonstrations" :
-				 "not compiled in");
+	       tee_find(S("sim"))->missing == NULL
+		       ? "compiled in, for tests and demonstrations"
+		       : "not compiled in");
 }
 
 static void print_overview(void)

@@ -2,6 +2,7 @@
  * the manifest, in one step, over the connection that was verified. */
 #include <stdio.h>
 
+#include "attest/vault.h"
 #include "cmd/applet.h"
 #include "cmd/ask.h"
 #include "core/cleanup.h"
@@ -11,7 +12,6 @@
 #include "core/keybox.h"
 #include "core/text.h"
 
-#define SECRETS_INFO "confd-init-secrets-v1"
 #define BODY_MAX (1u << 20)
 
 struct init_opts {
@@ -69,9 +69,8 @@ static enum status put_secret(const struct manifest *m, const char *arg,
 }
 
 /* The secrets as JSON, sealed to the key that the service attested. */
-static enum status seal_secrets(const struct init_opts *o,
-				const struct ask *a, struct buf *out,
-				struct err *err)
+static enum status seal_secrets(const struct init_opts *o, const struct ask *a,
+				struct buf *out, struct err *err)
 {
 	auto_buf struct buf plain = buf_make(64u << 10);
 	struct json_out w = { .buf = &plain };
@@ -81,7 +80,7 @@ static enum status seal_secrets(const struct init_opts *o,
 		TRY(put_secret(a->manifest, o->secret.v[i], &w, err));
 	json_close_object(&w);
 	TRY(buf_check(&plain, "secrets", err));
-	return hpke_seal_to(peer_keys(a->peer)->hpke, S(SECRETS_INFO),
+	return hpke_seal_to(peer_keys(a->peer)->hpke, S(VAULT_INIT_INFO),
 			    slice_of(a->manifest->digest), buf_slice(&plain),
 			    out, err);
 }
@@ -107,13 +106,61 @@ static enum status make_body(const struct init_opts *o, const struct ask *a,
 	return buf_check(body, "request", err);
 }
 
+/* The service must have set what we gave it. */
+static enum status check_answer(struct slice answer, const struct manifest *m,
+				uint8_t head[static 32], struct err *err)
+{
+	static const char *const names[] = { "digest", "generation", "head" };
+	auto_json struct json *root = NULL;
+	uint64_t generation;
+	uint8_t digest[32];
+
+	TRY(json_parse(answer, &root, err));
+	TRY(json_want(root, JSON_OBJECT, err));
+	TRY(json_only(root, names, countof(names), err));
+	TRY(json_want_hex(root, "digest", digest, sizeof(digest), err));
+	TRY(json_want_hex(root, "head", head, 32, err));
+	TRY(json_want_u64(root, "generation", m->generation, m->generation,
+			  &generation, err));
+	if (memcmp(digest, m->digest, sizeof(digest)) != 0)
+		return err_set(err, E_CRYPTO,
+			       "the service says that it has set another "
+			       "manifest than the one given");
+	return OK;
+}
+
+static void print_json(const struct manifest *m, const uint8_t head[static 32])
+{
+	auto_buf struct buf text = buf_make(1024);
+	struct json_out w = { .buf = &text };
+
+	json_open_object(&w, NULL);
+	json_put_hex(&w, "digest", slice_of(m->digest));
+	json_put_u64(&w, "generation", m->generation);
+	json_put_hex(&w, "head", slice_make(head, 32));
+	json_close_object(&w);
+	printf("%s\n", buf_cstr(&text));
+}
+
+static void print_text(const struct ask *a)
+{
+	const struct manifest *m = a->manifest;
+	char digest[65];
+
+	text_hex_into(digest, sizeof(digest), slice_of(m->digest));
+	printf("The attestation service is genuine (%s) and was initialized.\n"
+	       "Manifest %s, generation %llu, digest %s\n",
+	       peer_claims(a->peer)->tee, m->name,
+	       (unsigned long long)m->generation, digest);
+}
+
 static enum status run(void *opts, const struct opt_args *args, struct err *err)
 {
 	const struct init_opts *o = opts;
 	auto_ask struct ask a = { 0 };
 	auto_buf struct buf body = buf_make(BODY_MAX);
 	auto_buf struct buf answer = buf_make(64u << 10);
-	char digest[65];
+	uint8_t head[32];
 
 	(void)args;
 	if (o->ask.manifest == NULL)
@@ -123,15 +170,11 @@ static enum status run(void *opts, const struct opt_args *args, struct err *err)
 	TRY(ask_open(&o->ask, PEER_UNINITIALIZED, &a, err));
 	TRY(make_body(o, &a, &body, err));
 	TRY(ask_call(&a, "POST", "/v1/init", buf_slice(&body), &answer, err));
-	if (o->json) {
-		printf("%s\n", buf_cstr(&answer));
-		return OK;
-	}
-	text_hex_into(digest, sizeof(digest), slice_of(a.manifest->digest));
-	printf("The attestation service is genuine (%s) and was initialized.\n"
-	       "Manifest %s, generation %llu, digest %s\n",
-	       peer_claims(a.peer)->tee, a.manifest->name,
-	       (unsigned long long)a.manifest->generation, digest);
+	TRY(check_answer(buf_slice(&answer), a.manifest, head, err));
+	if (o->json)
+		print_json(a.manifest, head);
+	else
+		print_text(&a);
 	return OK;
 }
 

@@ -76,12 +76,12 @@ static const struct opt generate_rows[] = {
 	  OPT_AT(struct generate_opts, name) },
 };
 
-static enum status write_cert(const struct generate_opts *o,
-			      const struct keypair *key, struct err *err)
+static enum status make_cert(const struct generate_opts *o,
+			     const struct keypair *key, struct buf *pem,
+			     struct err *err)
 {
 	auto_buf struct buf spki = buf_make(1024);
 	auto_buf struct buf der = buf_make(8192);
-	auto_buf struct buf pem = buf_make(16384);
 	int64_t now = clock_wall();
 	struct x509_template t = {
 		.common_name = o->name,
@@ -93,9 +93,19 @@ static enum status write_cert(const struct generate_opts *o,
 
 	TRY(keypair_spki(key, &spki, err));
 	TRY(x509_sign(&t, buf_slice(&spki), NULL, key, &der, err));
-	x509_pem(buf_slice(&der), &pem);
-	TRY(buf_check(&pem, "certificate", err));
-	return file_create(o->cert, buf_slice(&pem), 0644, err);
+	x509_pem(buf_slice(&der), pem);
+	return buf_check(pem, "certificate", err);
+}
+
+/* Both or none. */
+static enum status write_both(const struct generate_opts *o, struct slice key,
+			      struct slice cert, struct err *err)
+{
+	TRY(file_create(o->key, key, 0600, err));
+	if (o->cert == NULL || file_create(o->cert, cert, 0644, err) == OK)
+		return OK;
+	(void)unlink(o->key);
+	return err->code;
 }
 
 static enum status run_generate(void *opts, const struct opt_args *args,
@@ -104,16 +114,16 @@ static enum status run_generate(void *opts, const struct opt_args *args,
 	const struct generate_opts *o = opts;
 	auto_keypair struct keypair *key = NULL;
 	auto_buf struct buf pem = buf_make(4096);
+	auto_buf struct buf cert = buf_make(16384);
 
 	(void)args;
 	if (strcmp(o->curve, "p256") != 0 && strcmp(o->curve, "p384") != 0)
-		return err_set(err, E_USAGE, "--curve '%s': expected p256 or p384",
-			       o->curve);
+		return err_set(err, E_USAGE,
+			       "--curve '%s': expected p256 or p384", o->curve);
 	TRY(keypair_new(o->curve[1] == '2' ? KEY_P256 : KEY_P384, &key, err));
 	TRY(keypair_pem(key, &pem, err));
-	TRY(file_create(o->key, buf_slice(&pem), 0600, err));
-	if (o->cert != NULL)
-		TRY(write_cert(o, key, err));
+	TRY(make_cert(o, key, &cert, err));
+	TRY(write_both(o, buf_slice(&pem), buf_slice(&cert), err));
 	return print_spki(key, err);
 }
 

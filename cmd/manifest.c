@@ -204,7 +204,7 @@ static enum status put_rest(struct json_out *w, const struct generate_opts *o,
 		json_put_u64(w, "threshold", o->threshold);
 		json_close_object(w);
 	}
-	if (o->operator.n > 0)
+	if (o->operator.n> 0)
 		TRY(put_people(w, "operators", &o->operator, err));
 	if (o->secret.n > 0) {
 		json_open_object(w, "secrets");
@@ -213,8 +213,7 @@ static enum status put_rest(struct json_out *w, const struct generate_opts *o,
 	}
 	json_open_object(w, "leases");
 	json_put_u64(w, "worker", o->lease);
-	json_put_u64(w, "certificate",
-		     o->lease > 1800 ? o->lease * 2 : 3600);
+	json_put_u64(w, "certificate", o->lease > 1800 ? o->lease * 2 : 3600);
 	json_close_object(w);
 	return OK;
 }
@@ -238,10 +237,12 @@ static enum status write_manifest(const struct generate_opts *o,
 	return buf_check(out, "manifest", err);
 }
 
-static void warn(const struct manifest *m)
+static void warn(const struct common_opts *common, const struct manifest *m)
 {
 	auto_buf struct buf text = buf_make(64u << 10);
 
+	if (common->quiet)
+		return;
 	manifest_warnings(m, &text);
 	if (text.len > 0)
 		(void)fprintf(stderr, "%s", buf_cstr(&text));
@@ -257,7 +258,7 @@ static enum status run_generate(void *opts, const struct opt_args *args,
 	(void)args;
 	TRY(write_manifest(o, &text, err));
 	TRY(manifest_parse(buf_slice(&text), "generated manifest", &m, err));
-	warn(m);
+	warn(&o->common, m);
 	if (o->out != NULL)
 		return file_create(o->out, buf_slice(&text), 0644, err);
 	(void)fwrite(buf_slice(&text).p, 1, text.len, stdout);
@@ -290,7 +291,7 @@ static enum status run_check(void *opts, const struct opt_args *args,
 	TRY(file_read(args->operands[0], &text, err));
 	TRY(manifest_parse(buf_slice(&text), args->operands[0], &m, err));
 	TRY(manifest_check(m, err));
-	warn(m);
+	warn(&o->common, m);
 	text_hex_into(digest, sizeof(digest), slice_of(m->digest));
 	if (!o->json) {
 		printf("%s: ok, %s generation %llu, digest %s\n",

@@ -9,7 +9,7 @@
 #include "core/json.h"
 #include "core/text.h"
 
-#define ANSWER_MAX (1u << 20)
+#define ANSWER_MAX (2u << 20)
 
 struct status_opts {
 	struct common_opts common;
@@ -59,6 +59,9 @@ static enum status print_worker(const struct json *j, struct err *err)
 	TRY(json_want_str(j, "name", &name, err));
 	TRY(json_want_str(j, "group", &group, err));
 	TRY(json_want_u64(j, "expires", 0, 1ull << 53, &expires, err));
+	if (!text_is_name(name) || !text_is_name(group))
+		return err_set(err, E_PARSE,
+			       "list of workers: a name or group that is none");
 	printf("worker   %.*s in group %.*s, lease for %lld s more\n",
 	       SLICE_FMT(name), SLICE_FMT(group),
 	       (long long)((int64_t)expires - clock_wall()));
@@ -87,10 +90,10 @@ static void print_service(const struct ask *a)
 	text_hex_into(digest, sizeof(digest), slice_of(m->digest));
 	printf("service  %s, genuine (%s)%s\n", peer_state(a->peer),
 	       peer_claims(a->peer)->tee,
-	       a->manifest != NULL ?
-		       "" :
-		       "; judged by the manifest that it serves: compare the "
-		       "digest, or give --manifest");
+	       a->manifest != NULL
+		       ? ""
+		       : "; judged by the manifest that it serves: compare the "
+			 "digest, or give --manifest");
 	printf("manifest %s, generation %llu, digest %s\n", m->name,
 	       (unsigned long long)m->generation, digest);
 	printf("log      %llu entries\n",
@@ -109,6 +112,8 @@ static enum status run(void *opts, const struct opt_args *args, struct err *err)
 		     err));
 	if (a.identity.cert != NULL)
 		TRY(ask_call(&a, "GET", "/v1/workers", S(""), &workers, err));
+	if (workers.len > 0)
+		TRY(json_check(buf_slice(&workers), 0, err));
 	if (o->json) {
 		print_json(&a, buf_slice(&workers));
 		return OK;

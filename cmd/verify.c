@@ -122,8 +122,7 @@ static void print_meaning(const struct claims *c, bool pinned)
 }
 
 static enum status report(const struct verify_opts *o, const struct trace *t,
-			  const struct claims *c, bool pinned,
-			  struct err *err)
+			  const struct claims *c, bool pinned, struct err *err)
 {
 	auto_buf struct buf text = buf_make(REPORT_MAX);
 

@@ -31,7 +31,7 @@ struct keeper {
 	struct workloads *workloads;
 	struct tee_device *tee;
 	struct identity identity;
-	uint8_t spki[32]; /* of the identity */
+	uint8_t spki[32];    /* of the identity */
 	struct secret *hpke; /* private key that secrets are sealed to */
 	struct buf keys;     /* our key set, exact text */
 	struct manifest *pin;
@@ -209,8 +209,8 @@ static enum status pack_tls(const struct keeper *k, struct slice certs,
 static int64_t time_left(const struct keeper *k, const struct offer *o,
 			 const struct manifest *m)
 {
-	uint64_t s = o->seconds < m->lease_worker ? o->seconds :
-						    m->lease_worker;
+	uint64_t s =
+		o->seconds < m->lease_worker ? o->seconds : m->lease_worker;
 
 	return (int64_t)s * 1000 - (clock_mono_ms() - k->issued_at);
 }
@@ -271,9 +271,9 @@ static void on_lease_end(void *ctx)
 {
 	struct keeper *k = ctx;
 
-	log_warn("lease-ended", LOG_CSTR("hint",
-					 "it could not be renewed in time; keys "
-					 "are wiped until it is"));
+	log_warn("lease-ended",
+		 LOG_CSTR("hint", "it could not be renewed in time; keys "
+				  "are wiped until it is"));
 	workloads_lapse(k->workloads);
 	chan_send(k->net, WORKER_LAPSED, S(""), -1);
 }
@@ -380,8 +380,7 @@ static enum status send_identity(struct keeper *k, struct err *err)
 	TRY(keypair_pem(k->identity.key, &key, err));
 	buf_put_field(&out, buf_slice(&key));
 	buf_put_field(&out, x509_der(k->identity.cert));
-	buf_put_field(&out,
-		      k->pin != NULL ? buf_slice(&k->pin->text) : S(""));
+	buf_put_field(&out, k->pin != NULL ? buf_slice(&k->pin->text) : S(""));
 	TRY(buf_check(&out, "identity", err));
 	chan_send(k->net, WORKER_IDENTITY, buf_slice(&out), -1);
 	return OK;
@@ -403,9 +402,8 @@ static enum status bind_api(struct keeper *k, int *out, struct err *err)
 
 static enum status start_net(struct keeper *k, struct err *err)
 {
-	const char *args[] = { "--as",	       k->set->as,   "--group",
-			       k->set->group, "--name", k->set->name,
-			       NULL };
+	const char *args[] = { "--as",	 k->set->as,   "--group", k->set->group,
+			       "--name", k->set->name, NULL };
 	auto_fd int listener = -1;
 	int pair[2];
 
@@ -413,10 +411,9 @@ static enum status start_net(struct keeper *k, struct err *err)
 	TRY(chan_pair(pair, err));
 	auto_fd int ours = pair[0], theirs = pair[1];
 	const int fds[] = { theirs, listener };
-	const struct crew_role net = { .role = "net",
-				       .args = args,
-				       .fds = fds,
-				       .n_fds = countof(fds) };
+	const struct crew_role net = {
+		.role = "net", .args = args, .fds = fds, .n_fds = countof(fds)
+	};
 
 	TRY(crew_start(k->crew, &net, err));
 	TRY(chan_new(k->loop, ours, net_rows, countof(net_rows), on_net_gone, k,

@@ -11,8 +11,8 @@
 #define WORKER_API_PORT 9444
 
 struct worker_settings {
-	const char *as;	  /* HOST:PORT */
-	const char *api;  /* ADDR:PORT to listen at */
+	const char *as;	 /* HOST:PORT */
+	const char *api; /* ADDR:PORT to listen at */
 	const char *group;
 	const char *name;
 	const char *manifest; /* file that must be in force; NULL: none */
@@ -23,7 +23,6 @@ struct worker_settings {
 };
 
 /* Run until told to stop by SIGTERM or SIGINT, or until net ends. */
-enum status worker_keeper_run(const struct worker_settings *s,
-			      struct err *err);
+enum status worker_keeper_run(const struct worker_settings *s, struct err *err);
 
 #endif

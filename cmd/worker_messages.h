@@ -17,7 +17,7 @@ enum {
 	WORKER_REPLY = 5,    /* u32 id, u8 status; OK: as the request says;
 				else field error text */
 	/* net to keeper */
-	WORKER_WANT = 17,   /* 32 each: nonce, exporter, spki, manifest digest */
+	WORKER_WANT = 17, /* 32 each: nonce, exporter, spki, manifest digest */
 	WORKER_LEASED = 18, /* u64 seconds, field certificates PEM, field sealed
 			       secrets, field manifest */
 	WORKER_SERVING = 19, /* nothing: the API is open; once */

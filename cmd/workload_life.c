@@ -29,7 +29,7 @@ struct workload_life {
 
 	enum workload_state state;
 	enum workload_state result; /* when stopping has come to its end */
-	const char *end;	    /* how it ended by itself; NULL: it did not */
+	const char *end; /* how it ended by itself; NULL: it did not */
 	struct err why;
 
 	struct loop_timer *step;     /* of the scan */
@@ -140,9 +140,9 @@ static void on_proxy_exited(void *ctx, int wait_status)
 	if (l->state == WORKLOAD_STARTING) {
 		(void)err_set(&err, E_IO, "its proxy ended with %s %d",
 			      WIFSIGNALED(wait_status) ? "signal" : "status",
-			      WIFSIGNALED(wait_status) ?
-				      WTERMSIG(wait_status) :
-				      WEXITSTATUS(wait_status));
+			      WIFSIGNALED(wait_status)
+				      ? WTERMSIG(wait_status)
+				      : WEXITSTATUS(wait_status));
 		fail(l, &err);
 	} else if (l->state == WORKLOAD_RUNNING) {
 		begin_stopping(l, WORKLOAD_FAILED, "proxy", 0);
@@ -386,11 +386,9 @@ static enum status begin_scan(struct workload_life *l, struct err *err)
 
 	if (by != NULL)
 		TRY(workload_rules_check(by, &l->request, err));
-	return workload_scan_new(&l->request,
-				 by != NULL &&
-					 workload_rules_want(by, "command:"),
-				 by != NULL && workload_rules_want(by, "dir:"),
-				 &l->scan, err);
+	return workload_scan_new(
+		&l->request, by != NULL && workload_rules_want(by, "command:"),
+		by != NULL && workload_rules_want(by, "dir:"), &l->scan, err);
 }
 
 /* E_AGAIN until it was launched. */

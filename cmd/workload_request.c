@@ -326,8 +326,7 @@ static enum status read_members(const struct json *root,
 		TRY(json_want_str(root, texts[i].name, &s, err));
 		TRY(copy(s, texts[i].name, text_at(r, i), err));
 	}
-	TRY(read_words(json_get(root, "command"), "command", &r->command,
-		       err));
+	TRY(read_words(json_get(root, "command"), "command", &r->command, err));
 	TRY(read_words(json_get(root, "adapters"), "adapters", &r->adapters,
 		       err));
 	TRY(read_env(json_get(root, "env"), &r->env, err));

@@ -44,9 +44,9 @@ enum status workload_rules_check(const struct manifest_worker *by,
 enum spec_logs workload_rules_logs(const struct manifest_worker *by,
 				   const struct workload_request *r)
 {
-	return by->logs == MANIFEST_LOGS_PLAIN && r->logs != WORKLOAD_LOGS_OFF ?
-		       SPEC_LOGS_PLAIN :
-		       SPEC_LOGS_OFF;
+	return by->logs == MANIFEST_LOGS_PLAIN && r->logs != WORKLOAD_LOGS_OFF
+		       ? SPEC_LOGS_PLAIN
+		       : SPEC_LOGS_OFF;
 }
 
 bool workload_rules_want(const struct manifest_worker *by, const char *kind)
@@ -108,7 +108,7 @@ enum status workload_rules_image(const struct manifest_worker *by,
 	return err_set(err, E_POLICY,
 		       "not in the manifest's workers.%s.images: %s%s%s",
 		       by->name,
-		       command[0] != '\0' || tree[0] != '\0' ? command :
-							       "(no digests)",
+		       command[0] != '\0' || tree[0] != '\0' ? command
+							     : "(no digests)",
 		       command[0] != '\0' && tree[0] != '\0' ? ", " : "", tree);
 }

@@ -19,9 +19,9 @@ static enum status open_command(const struct workload_request *r,
 	/* Ours, whatever root has there. */
 	if (strcmp(path, MOUNTS_SHIM) == 0)
 		return digest_self_new(&s->command, err);
-	if (r->root == NULL)
-		return digest_file_new("/", path, &s->command, err);
 	TRY(digest_file_new(r->root, path, &s->command, err));
+	if (r->root == NULL)
+		return OK;
 	return digest_is_static(s->command, &s->facts.alone, err);
 }
 
@@ -31,8 +31,7 @@ enum status workload_scan_new(const struct workload_request *r,
 {
 	auto_workload_scan struct workload_scan *s = mem_must(sizeof(*s));
 
-	if (want_command && r->command.n > 0 &&
-	    open_command(r, s, err) != OK)
+	if (want_command && r->command.n > 0 && open_command(r, s, err) != OK)
 		return err_wrap(err, "command");
 	if (want_tree && r->root != NULL &&
 	    digest_tree_new(r->root, &s->tree, err) != OK)

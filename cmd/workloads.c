@@ -274,10 +274,10 @@ static void do_start(struct entry *e, uint32_t id, uint64_t from)
 void workloads_do(struct workloads *w, uint32_t id, enum worker_op op,
 		  struct slice name, uint64_t from)
 {
-	static void (*const ops[WORKER_OPS])(struct entry *e, uint32_t id,
+	static void (*const ops[WORKER_OPS])(struct entry * e, uint32_t id,
 					     uint64_t from) = {
-		[WORKER_GET] = do_get,	     [WORKER_STOP] = do_stop,
-		[WORKER_START] = do_start,   [WORKER_REMOVE] = do_remove,
+		[WORKER_GET] = do_get,	   [WORKER_STOP] = do_stop,
+		[WORKER_START] = do_start, [WORKER_REMOVE] = do_remove,
 		[WORKER_LOGS] = do_logs,
 	};
 	struct entry *e = find(w, name);
@@ -301,9 +301,8 @@ static void replace(struct secret **old, struct secret **by)
 }
 
 enum status workloads_lease(struct workloads *w,
-			    const struct manifest_worker *by,
-			    struct slice keys, struct slice tls,
-			    int64_t expires, struct err *err)
+			    const struct manifest_worker *by, struct slice keys,
+			    struct slice tls, int64_t expires, struct err *err)
 {
 	auto_secret struct secret *new_keys = NULL;
 	auto_secret struct secret *new_tls = NULL;

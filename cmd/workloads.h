@@ -32,9 +32,8 @@ void workloads_free(struct workloads *w);
  * was.  keys and tls are bodies of proxy/messages.h, copied; expires is in
  * unix seconds.  Workloads that are no longer allowed are stopped. */
 enum status workloads_lease(struct workloads *w,
-			    const struct manifest_worker *by,
-			    struct slice keys, struct slice tls,
-			    int64_t expires, struct err *err);
+			    const struct manifest_worker *by, struct slice keys,
+			    struct slice tls, int64_t expires, struct err *err);
 
 /* It has ended: wipe the keys, here and in the proxies. */
 void workloads_lapse(struct workloads *w);
@@ -54,7 +53,6 @@ void workloads_do(struct workloads *w, uint32_t id, enum worker_op op,
 		  struct slice name, uint64_t from);
 
 /* Take nothing new, stop all; stopped(ctx) from the loop when none runs. */
-void workloads_stop(struct workloads *w, void (*stopped)(void *ctx),
-		    void *ctx);
+void workloads_stop(struct workloads *w, void (*stopped)(void *ctx), void *ctx);
 
 #endif

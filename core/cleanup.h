@@ -10,11 +10,11 @@
 #define countof(a) (sizeof(a) / sizeof((a)[0]))
 
 /* Move a pointer out of its variable: take(p) yields p and leaves NULL. */
-#define take(p)                      \
-	__extension__({ \
+#define take(p)                         \
+	__extension__({                 \
 		typeof(p) taken_ = (p); \
-		(p) = NULL;          \
-		taken_;              \
+		(p) = NULL;             \
+		taken_;                 \
 	})
 
 /* The same for a descriptor, which leaves -1. */

@@ -206,6 +206,76 @@ int64_t x509_not_after(const struct x509 *c)
 	return unix_time(&c->crt->valid_to);
 }
 
+struct slice x509_subject(const struct x509 *c)
+{
+	return raw(&c->crt->subject_raw);
+}
+
+struct slice x509_issuer(const struct x509 *c)
+{
+	return raw(&c->crt->issuer_raw);
+}
+
+struct slice x509_serial(const struct x509 *c)
+{
+	return raw(&c->crt->serial);
+}
+
+enum status x509_signature_alg(const struct x509 *c, struct x509_alg *out,
+			       struct err *err)
+{
+	struct der whole = der_make(x509_der(c));
+	struct der cert = der_enter(&whole, DER_SEQUENCE);
+
+	(void)der_get(&cert, DER_SEQUENCE); /* what is signed */
+	return x509_alg_parse(der_whole(&cert, DER_SEQUENCE), out, err);
+}
+
+enum x509_key x509_key(const struct x509 *c, size_t *bits)
+{
+	mbedtls_pk_type_t type = mbedtls_pk_get_type(&c->crt->pk);
+
+	*bits = mbedtls_pk_get_bitlen(&c->crt->pk);
+	if (type == MBEDTLS_PK_RSA)
+		return X509_KEY_RSA;
+	return type == MBEDTLS_PK_ECKEY ? X509_KEY_EC : X509_KEY_OTHER;
+}
+
+enum status x509_extension(const struct x509 *c, const char *oid,
+			   struct slice *out, struct err *err)
+{
+	struct der all = der_make(raw(&c->crt->v3_ext));
+	struct slice found = { 0 };
+	size_t n = 0;
+
+	if (all.rest.len == 0)
+		return err_set(err, E_NOTFOUND,
+			       "certificate: has no extensions");
+	struct der list = der_enter(&all, DER_SEQUENCE);
+	while (der_more(&list)) {
+		struct der e = der_enter(&list, DER_SEQUENCE);
+		bool same = der_oid_is(der_oid(&e), oid);
+
+		if (der_is(&e, DER_BOOLEAN))
+			(void)der_boolean(&e); /* whether critical */
+		struct slice value = der_get(&e, DER_OCTET_STRING);
+		der_leave(&list, &e);
+		if (same && n++ == 0)
+			found = value;
+	}
+	der_leave(&all, &list);
+	TRY(der_end(&all, "certificate: extensions", err));
+	if (n > 1)
+		return err_set(err, E_PARSE,
+			       "certificate: extension %s is there %zu times",
+			       oid, n);
+	if (n == 0)
+		return err_set(err, E_NOTFOUND,
+			       "certificate: has no extension %s", oid);
+	*out = found;
+	return OK;
+}
+
 void *x509_crt(const struct x509 *c)
 {
 	return c->crt;
@@ -226,6 +296,16 @@ static const struct {
 	{ MBEDTLS_MD_SHA384, HASH_SHA384 },
 	{ MBEDTLS_MD_SHA512, HASH_SHA512 },
 };
+
+/* All of enum hash_alg are in the table. */
+static mbedtls_md_type_t md_of(enum hash_alg hash)
+{
+	size_t i = 0;
+
+	while (digests[i].hash != hash)
+		i++;
+	return digests[i].md;
+}
 
 static bool is_ca(const struct x509 *c)
 {
@@ -330,6 +410,46 @@ enum status x509_verify(const struct x509 *child, const struct x509 *issuer,
 	TRY(check_signature(child, issuer, err));
 	TRY(check_times(issuer, at, err));
 	return check_times(child, at, err);
+}
+
+enum status x509_verify_bytes(const struct x509 *issuer,
+			      const struct x509_alg *alg, struct slice message,
+			      struct slice signature, struct err *err)
+{
+	static const mbedtls_pk_type_t kinds[] = {
+		[X509_ALG_ECDSA] = MBEDTLS_PK_ECDSA,
+		[X509_ALG_RSA] = MBEDTLS_PK_RSA,
+		[X509_ALG_RSA_PSS] = MBEDTLS_PK_RSASSA_PSS,
+	};
+	const mbedtls_pk_rsassa_pss_options pss = {
+		.mgf1_hash_id = md_of(alg->mgf_hash),
+		.expected_salt_len = (int)alg->salt_len,
+	};
+	uint8_t hash[HASH_MAX];
+
+	if (!key_is_good(&issuer->crt->pk))
+		return err_set(err, E_CRYPTO,
+			       WHO_FMT ": its key is of a kind or size that "
+				       "is not accepted",
+			       WHO(issuer));
+	hash_parts(alg->hash, &message, 1, hash);
+	if (mbedtls_pk_verify_ext(kinds[alg->kind],
+				  alg->kind == X509_ALG_RSA_PSS ? &pss : NULL,
+				  &issuer->crt->pk, md_of(alg->hash), hash,
+				  hash_len(alg->hash), signature.p,
+				  signature.len) != 0)
+		return err_set(err, E_CRYPTO, "not signed by \"%.*s\"",
+			       WHO(issuer));
+	return OK;
+}
+
+enum status x509_check_crl_signer(const struct x509 *c, struct err *err)
+{
+	if (is_ca(c) && mbedtls_x509_crt_check_key_usage(
+				c->crt, MBEDTLS_X509_KU_CRL_SIGN) == 0)
+		return OK;
+	return err_set(err, E_CRYPTO, WHO_FMT ": its key may not sign CRLs",
+		       WHO(c));
 }
 
 enum status x509_verify_self(const struct x509 *root, int64_t at,

@@ -4,6 +4,7 @@
 #define CONFD_CORE_X509_H
 
 #include "core/crypto.h"
+#include "core/x509_alg.h"
 
 struct x509; /* a parsed certificate; owns its bytes */
 
@@ -35,6 +36,24 @@ void x509_spki_sha256(const struct x509 *c, uint8_t out[static 32]);
 struct slice x509_common_name(const struct x509 *c);
 int64_t x509_not_before(const struct x509 *c);
 int64_t x509_not_after(const struct x509 *c);
+struct slice x509_subject(const struct x509 *c); /* DER Name */
+struct slice x509_issuer(const struct x509 *c);	 /* DER Name */
+/* Content of the INTEGER, as it stands there. */
+struct slice x509_serial(const struct x509 *c);
+
+/* How it is signed.  As x509_alg_parse. */
+enum status x509_signature_alg(const struct x509 *c, struct x509_alg *out,
+			       struct err *err);
+
+/* The kind of its key; bits gets its size. */
+enum x509_key { X509_KEY_OTHER, X509_KEY_RSA, X509_KEY_EC };
+enum x509_key x509_key(const struct x509 *c, size_t *bits);
+
+/* The value of its extension of that identifier, dotted ("2.5.29.14"): what
+ * is in the OCTET STRING, which may be empty.  E_NOTFOUND when it has none;
+ * E_PARSE when it has more than one, or the extensions are malformed. */
+enum status x509_extension(const struct x509 *c, const char *oid,
+			   struct slice *out, struct err *err);
 
 /* E_CRYPTO unless child is signed by the key of issuer, names issuer as its
  * issuer (the same bytes), issuer is a CA allowed to sign certificates (and
@@ -46,7 +65,17 @@ int64_t x509_not_after(const struct x509 *c);
 enum status x509_verify(const struct x509 *child, const struct x509 *issuer,
 			int64_t at, struct err *err);
 
-/* The same for a root that is its own issuer. */
+/* E_CRYPTO unless the key of issuer signed message, by an algorithm as above:
+ * what CRLs and OCSP responses are verified with.  Says nothing of names,
+ * times, or what the issuer may sign. */
+enum status x509_verify_bytes(const struct x509 *issuer,
+			      const struct x509_alg *alg, struct slice message,
+			      struct slice signature, struct err *err);
+
+/* E_CRYPTO unless its key may sign CRLs (RFC 5280 s4.2.1.3). */
+enum status x509_check_crl_signer(const struct x509 *c, struct err *err);
+
+/* The same as x509_verify for a root that is its own issuer. */
 enum status x509_verify_self(const struct x509 *root, int64_t at,
 			     struct err *err);
 

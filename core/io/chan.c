@@ -89,8 +89,8 @@ static enum status flush_bytes(struct chan *c, size_t len)
 {
 	while (len > 0) {
 		struct slice s = slice_sub(buf_slice(&c->out), 0, len);
-		ssize_t n = send(c->fd, s.p, s.len,
-				 MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t n =
+			send(c->fd, s.p, s.len, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
@@ -395,7 +395,8 @@ enum status chan_recv_now(int fd, int64_t ms, uint32_t type, struct buf *body,
 	struct cursor c = cursor_make(buf_slice(&head));
 	uint32_t got = cursor_u32be(&c);
 	size_t len = cursor_u32be(&c);
-	if ((got & ~FD_BIT) != type || ((got & FD_BIT) != 0) != (pass_fd != NULL))
+	if ((got & ~FD_BIT) != type ||
+	    ((got & FD_BIT) != 0) != (pass_fd != NULL))
 		return err_set(err, E_PARSE,
 			       "channel: message type %u, want %u", got, type);
 

@@ -28,8 +28,9 @@ struct chan_row {
 /* fd becomes the channel's.  gone(ctx, why) when the peer is gone or broke
  * the rules; then free it.  rows must outlive the channel. */
 enum status chan_new(struct loop *l, int fd, const struct chan_row *rows,
-		     size_t n_rows, void (*gone)(void *ctx, const struct err *why),
-		     void *ctx, struct chan **out, struct err *err);
+		     size_t n_rows,
+		     void (*gone)(void *ctx, const struct err *why), void *ctx,
+		     struct chan **out, struct err *err);
 void chan_free(struct chan *c);
 
 /* Queue a message; pass_fd of -1: none, else it is duplicated and stays the

@@ -90,8 +90,8 @@ static void drop_ids(const struct proc_spec *spec, int report)
 }
 
 /* Everything between fork and exec, in the order that each step needs. */
-static __attribute__((noreturn)) void child(const struct proc_spec *spec, pid_t parent,
-			       int report)
+static __attribute__((noreturn)) void child(const struct proc_spec *spec,
+					    pid_t parent, int report)
 {
 	sigset_t none;
 

@@ -25,7 +25,7 @@ struct proc_spec {
 	int out_fd, err_fd; /* -1: inherited */
 	uid_t uid;	    /* 0: stay as we are */
 	gid_t gid;
-	bool new_net;  /* an own, empty network namespace where allowed */
+	bool new_net;	/* an own, empty network namespace where allowed */
 	bool new_group; /* a process group of its own (terminal signals) */
 };
 

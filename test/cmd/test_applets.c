@@ -72,8 +72,7 @@ TEST(the_common_options_are_in_the_first_page)
 
 	CHECK(file_read("man/confd.1", &page, &err) == OK);
 	for (size_t i = 0; i < applet_common.n; i++)
-		CHECK(has_option(buf_slice(&page),
-				 applet_common.rows[i].name));
+		CHECK(has_option(buf_slice(&page), applet_common.rows[i].name));
 }
 
 /* Options sorted, no two alike, every help one line without a full stop. */

@@ -75,9 +75,9 @@ TEST(wrong_versions_counts_times_and_repeats_are_refused)
 		size_t at;
 		uint8_t v;
 	} bad[] = {
-		{ 0, 2 },   /* version */
-		{ 9, 1 },   /* 257 keys */
-		{ 10, 9 },  /* 9 keys */
+		{ 0, 2 },    /* version */
+		{ 9, 1 },    /* 257 keys */
+		{ 10, 9 },   /* 9 keys */
 		{ 12, 255 }, /* begins after its end */
 		{ 20, 255 }, /* ends beyond time */
 	};

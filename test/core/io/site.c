@@ -229,7 +229,7 @@ void site_close(struct site *r)
 
 /* ---- a client that sends whatever it likes ------------------------------------ */
 
-struct peer peer_open(struct site *r)
+struct peer far_open(struct site *r)
 {
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct peer p = { .r = r, .in = buf_make(4 << 20), .keep = true };

@@ -57,7 +57,7 @@ struct peer {
 	bool reset;
 };
 
-struct peer peer_open(struct site *r);
+struct peer far_open(struct site *r);
 void peer_shut(struct peer *p);
 #define auto_peer __attribute__((cleanup(peer_shut)))
 

@@ -88,8 +88,7 @@ static void turn(struct pair *p, unsigned want)
 {
 	int64_t end = clock_mono_ms() + 2000;
 
-	while (p->b.messages < want && p->b.gone == OK &&
-	       clock_mono_ms() < end)
+	while (p->b.messages < want && p->b.gone == OK && clock_mono_ms() < end)
 		loop_run_once(p->loop, 50);
 }
 

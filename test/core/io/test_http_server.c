@@ -11,7 +11,7 @@ TEST(answers_several_requests_on_one_connection)
 {
 	auto_site struct site r;
 	CHECK(site_open(&r, NULL));
-	auto_peer struct peer p = peer_open(&r);
+	auto_peer struct peer p = far_open(&r);
 
 	for (unsigned i = 1; i <= 3; i++) {
 		CHECK(peer_say(&p, GET("/hi")));
@@ -28,7 +28,7 @@ TEST(writes_the_date)
 {
 	auto_site struct site r;
 	CHECK(site_open(&r, NULL));
-	auto_peer struct peer p = peer_open(&r);
+	auto_peer struct peer p = far_open(&r);
 
 	clock_set_wall_for_tests(784111777);
 	CHECK(peer_say(&p, GET("/hi")));
@@ -44,7 +44,7 @@ TEST(answers_pipelined_requests_in_order)
 {
 	auto_site struct site r;
 	CHECK(site_open(&r, NULL));
-	auto_peer struct peer p = peer_open(&r);
+	auto_peer struct peer p = far_open(&r);
 
 	CHECK(peer_say(&p,
 		       POST("/echo", "Content-Length: 3\r\n") "abc" GET("/hi")
@@ -67,7 +67,7 @@ TEST(reads_requests_however_they_are_cut)
 		struct slice left = slice_str(text);
 		auto_site struct site r;
 		CHECK(site_open(&r, NULL));
-		auto_peer struct peer p = peer_open(&r);
+		auto_peer struct peer p = far_open(&r);
 
 		while (left.len > 0) {
 			CHECK(peer_send(&p, slice_sub(left, 0, step)));
@@ -86,7 +86,7 @@ TEST(begins_a_pipelined_request_only_after_the_answer_before)
 {
 	auto_site struct site r;
 	CHECK(site_open(&r, NULL));
-	auto_peer struct peer p = peer_open(&r);
+	auto_peer struct peer p = far_open(&r);
 
 	CHECK(peer_say(&p, GET("/wait") GET("/hi")));
 	peer_run(&p, 50);
@@ -102,7 +102,7 @@ TEST(echoes_a_chunked_body)
 {
 	auto_site struct site r;
 	CHECK(site_open(&r, NULL));
-	auto_peer struct peer p = peer_open(&r);
+	auto_peer struct peer p = far_open(&r);
 
 	CHECK(peer_say(&p, POST("/echo",
 				"Transfer-Encoding: chunked\r\n") "3\r\nab"));
@@ -119,7 +119,7 @@ TEST(answers_head_without_a_body)
 {
 	auto_site struct site r;
 	CHECK(site_open(&r, NULL));
-	auto_peer struct peer p = peer_open(&r);
+	auto_peer struct peer p = far_open(&r);
 
 	CHECK(peer_say(&p, "HEAD /hi HTTP/1.1\r\nHost: a\r\n\r\n"));
 	CHECK(peer_say(&p, "HEAD /none HTTP/1.1\r\nHost: a\r\n\r\n"));
@@ -133,7 +133,7 @@ TEST(answers_204_without_a_body_or_a_length)
 {
 	auto_site struct site r;
 	CHECK(site_open(&r, NULL));
-	auto_peer struct peer p = peer_open(&r);
+	auto_peer struct peer p = far_open(&r);
 
 	CHECK(peer_say(&p, GET("/empty") GET("/hi")));
 	CHECK(peer_hear(&p, "hello"));
@@ -146,7 +146,7 @@ TEST(closes_after_answering_http_1_0)
 {
 	auto_site struct site r;
 	CHECK(site_open(&r, NULL));
-	auto_peer struct peer p = peer_open(&r);
+	auto_peer struct peer p = far_open(&r);
 
 	CHECK(peer_say(&p, "POST /echo HTTP/1.0\r\nConnection: keep-alive\r\n"
 			   "Content-Length: 3\r\n\r\nabc"));
@@ -160,7 +160,7 @@ TEST(closes_when_the_client_asks_for_it)
 {
 	auto_site struct site r;
 	CHECK(site_open(&r, NULL));
-	auto_peer struct peer p = peer_open(&r);
+	auto_peer struct peer p = far_open(&r);
 
 	CHECK(peer_say(
 		&p,
@@ -175,7 +175,7 @@ TEST(answers_500_when_nobody_takes_the_call)
 {
 	auto_site struct site r;
 	CHECK(site_open(&r, NULL));
-	auto_peer struct peer p = peer_open(&r);
+	auto_peer struct peer p = far_open(&r);
 
 	CHECK(peer_say(&p, GET("/none")));
 	CHECK(peer_hear(&p, "error 500") &&
@@ -187,7 +187,7 @@ TEST(sends_no_header_that_would_add_a_line)
 {
 	auto_site struct site r;
 	CHECK(site_open(&r, NULL));
-	auto_peer struct peer p = peer_open(&r);
+	auto_peer struct peer p = far_open(&r);
 
 	CHECK(peer_say(&p, GET("/bad")));
 	CHECK(peer_hear(&p, "\r\n\r\nok"));
@@ -205,7 +205,7 @@ TEST(breaks_an_answer_that_differs_from_its_length)
 	for (unsigned i = 0; i < 4; i++) {
 		auto_site struct site r;
 		CHECK(site_open(&r, NULL));
-		auto_peer struct peer p = peer_open(&r);
+		auto_peer struct peer p = far_open(&r);
 
 		CHECK(peer_say(&p, GET("/wait")));
 		peer_run(&p, 20);
@@ -243,7 +243,7 @@ TEST(collects_a_body_up_to_a_limit)
 	for (size_t i = 0; i < countof(large); i++) {
 		auto_site struct site r;
 		CHECK(site_open(&r, NULL));
-		auto_peer struct peer p = peer_open(&r);
+		auto_peer struct peer p = far_open(&r);
 
 		CHECK(peer_say(&p, POST("/count", "Content-Length: 1000\r\n")));
 		CHECK(peer_say(&p, body));
@@ -283,7 +283,7 @@ TEST(refuses_what_is_larger_than_its_limits)
 	for (size_t i = 0; i < countof(cases); i++) {
 		auto_site struct site r;
 		CHECK(site_open(&r, &small));
-		auto_peer struct peer p = peer_open(&r);
+		auto_peer struct peer p = far_open(&r);
 
 		CHECK(peer_say(&p, cases[i].request));
 		CHECK(peer_say(&p, zeros));
@@ -304,7 +304,7 @@ TEST(sends_20_megabytes_to_a_slow_reader_in_bounded_memory)
 {
 	auto_site struct site r;
 	CHECK(site_open(&r, NULL));
-	auto_peer struct peer p = peer_open(&r);
+	auto_peer struct peer p = far_open(&r);
 
 	p.keep = false;
 	CHECK(peer_say(&p, GET("/big")));
@@ -322,7 +322,7 @@ TEST(echoes_20_megabytes_in_bounded_memory)
 	static const char end[] = "\r\n0\r\n\r\n";
 	auto_site struct site r;
 	CHECK(site_open(&r, NULL));
-	auto_peer struct peer p = peer_open(&r);
+	auto_peer struct peer p = far_open(&r);
 	uint64_t sent = 0;
 	size_t at = 0;
 
@@ -359,7 +359,7 @@ TEST(does_not_read_the_body_while_paused)
 	static uint8_t zeros[65536];
 	auto_site struct site r;
 	CHECK(site_open(&r, NULL));
-	auto_peer struct peer p = peer_open(&r);
+	auto_peer struct peer p = far_open(&r);
 	uint64_t sent = 0;
 
 	CHECK(peer_say(&p, POST("/held", "Content-Length: 20971520\r\n")));
@@ -378,7 +378,7 @@ TEST(tells_the_end_of_a_body_only_after_resume)
 {
 	auto_site struct site r;
 	CHECK(site_open(&r, NULL));
-	auto_peer struct peer p = peer_open(&r);
+	auto_peer struct peer p = far_open(&r);
 
 	CHECK(peer_say(&p, POST("/pause",
 				"Content-Length: 3\r\n") "abc" GET("/hi")));
@@ -394,7 +394,7 @@ TEST(resumes_a_chunked_body_where_it_paused)
 {
 	auto_site struct site r;
 	CHECK(site_open(&r, NULL));
-	auto_peer struct peer p = peer_open(&r);
+	auto_peer struct peer p = far_open(&r);
 
 	CHECK(peer_say(
 		&p,
@@ -416,7 +416,7 @@ TEST(asks_for_the_body_that_a_client_holds_back)
 {
 	auto_site struct site r;
 	CHECK(site_open(&r, NULL));
-	auto_peer struct peer p = peer_open(&r);
+	auto_peer struct peer p = far_open(&r);
 
 	CHECK(peer_say(&p, POST("/count", "Content-Length: 3\r\n"
 					  "Expect: 100-continue\r\n")));
@@ -430,7 +430,7 @@ TEST(asks_for_the_body_only_after_resume)
 {
 	auto_site struct site r;
 	CHECK(site_open(&r, NULL));
-	auto_peer struct peer p = peer_open(&r);
+	auto_peer struct peer p = far_open(&r);
 
 	CHECK(peer_say(&p, POST("/paused", "Content-Length: 3\r\n"
 					   "Expect: 100-continue\r\n")));
@@ -444,7 +444,7 @@ TEST(does_not_ask_for_a_body_that_it_refused)
 {
 	auto_site struct site r;
 	CHECK(site_open(&r, NULL));
-	auto_peer struct peer p = peer_open(&r);
+	auto_peer struct peer p = far_open(&r);
 
 	CHECK(peer_say(&p, POST("/early", "Content-Length: 3\r\n"
 					  "Expect: 100-continue\r\n")));
@@ -458,7 +458,7 @@ TEST(drops_the_rest_of_a_small_body_after_an_early_answer)
 {
 	auto_site struct site r;
 	CHECK(site_open(&r, NULL));
-	auto_peer struct peer p = peer_open(&r);
+	auto_peer struct peer p = far_open(&r);
 
 	CHECK(peer_say(&p, POST("/early", "Content-Length: 20\r\n") "GET"));
 	CHECK(peer_hear(&p, "403 Forbidden"));
@@ -480,7 +480,7 @@ TEST(closes_after_an_early_answer_to_a_large_body)
 	for (size_t i = 0; i < countof(heads); i++) {
 		auto_site struct site r;
 		CHECK(site_open(&r, NULL));
-		auto_peer struct peer p = peer_open(&r);
+		auto_peer struct peer p = far_open(&r);
 
 		CHECK(peer_say(&p, heads[i]));
 		for (unsigned k = 0; k < 20; k++)
@@ -497,7 +497,7 @@ TEST(stops_reading_a_body_that_nobody_wants_in_the_end)
 	static uint8_t zeros[65536];
 	auto_site struct site r;
 	CHECK(site_open(&r, NULL));
-	auto_peer struct peer p = peer_open(&r);
+	auto_peer struct peer p = far_open(&r);
 	int64_t begin = clock_mono_ms();
 	bool open = true;
 

@@ -27,7 +27,7 @@ TEST(notices_a_client_that_leaves_while_it_waits)
 	for (size_t i = 0; i < 2 * countof(requests); i++) {
 		auto_site struct site r;
 		CHECK(site_open(&r, NULL));
-		auto_peer struct peer p = peer_open(&r);
+		auto_peer struct peer p = far_open(&r);
 
 		CHECK(peer_say(&p, requests[i / 2]));
 		peer_run(&p, 20);
@@ -47,7 +47,7 @@ TEST(notices_a_client_that_leaves_in_the_middle_of_an_answer)
 	for (unsigned i = 0; i < 2; i++) {
 		auto_site struct site r;
 		CHECK(site_open(&r, NULL));
-		auto_peer struct peer p = peer_open(&r);
+		auto_peer struct peer p = far_open(&r);
 
 		CHECK(peer_say(&p, GET("/big")));
 		CHECK(peer_hear(&p, "200 OK"));
@@ -64,7 +64,7 @@ TEST(breaks_the_connection_when_an_answer_is_aborted)
 {
 	auto_site struct site r;
 	CHECK(site_open(&r, NULL));
-	auto_peer struct peer p = peer_open(&r);
+	auto_peer struct peer p = far_open(&r);
 
 	CHECK(peer_say(&p, POST("/echo", "Content-Length: 9\r\n") "abc"));
 	CHECK(peer_hear(&p, "3\r\nabc\r\n"));
@@ -114,7 +114,7 @@ TEST(executes_nothing_behind_a_request_that_it_refused)
 		char line[40];
 		auto_site struct site r;
 		CHECK(site_open(&r, NULL));
-		auto_peer struct peer p = peer_open(&r);
+		auto_peer struct peer p = far_open(&r);
 
 		(void)snprintf(line, sizeof(line), "HTTP/1.1 %u ",
 			       cases[i].status);
@@ -136,7 +136,7 @@ TEST(ends_a_call_whose_body_turns_out_bad)
 	for (size_t i = 0; i < 2 * countof(bad); i++) {
 		auto_site struct site r;
 		CHECK(site_open(&r, NULL));
-		auto_peer struct peer p = peer_open(&r);
+		auto_peer struct peer p = far_open(&r);
 
 		/* The second time around an answer was begun. */
 		CHECK(peer_say(
@@ -165,7 +165,7 @@ TEST(answers_408_to_a_head_that_does_not_come)
 {
 	auto_site struct site r;
 	CHECK(site_open(&r, &quick));
-	auto_peer struct peer p = peer_open(&r);
+	auto_peer struct peer p = far_open(&r);
 	int64_t begin = clock_mono_ms();
 
 	/* A byte now and then gives it no more time. */
@@ -182,7 +182,7 @@ TEST(gives_the_next_head_no_more_time_either)
 {
 	auto_site struct site r;
 	CHECK(site_open(&r, &quick));
-	auto_peer struct peer p = peer_open(&r);
+	auto_peer struct peer p = far_open(&r);
 
 	CHECK(peer_say(&p, GET("/hi") "G"));
 	CHECK(peer_hear(&p, "hello"));
@@ -193,8 +193,8 @@ TEST(closes_silently_when_no_request_comes)
 {
 	auto_site struct site r;
 	CHECK(site_open(&r, &quick));
-	auto_peer struct peer fresh = peer_open(&r);
-	auto_peer struct peer used = peer_open(&r);
+	auto_peer struct peer fresh = far_open(&r);
+	auto_peer struct peer used = far_open(&r);
 
 	CHECK(peer_say(&used, GET("/hi")));
 	CHECK(peer_hear(&used, "hello"));
@@ -208,7 +208,7 @@ TEST(answers_408_to_a_body_that_does_not_come)
 {
 	auto_site struct site r;
 	CHECK(site_open(&r, &quick));
-	auto_peer struct peer p = peer_open(&r);
+	auto_peer struct peer p = far_open(&r);
 
 	CHECK(peer_say(&p, POST("/read", "Content-Length: 9\r\n") "abc"));
 	CHECK(peer_hear(&p, "error 408"));
@@ -219,7 +219,7 @@ TEST(answers_503_when_its_owner_does_not)
 {
 	auto_site struct site r;
 	CHECK(site_open(&r, &quick));
-	auto_peer struct peer p = peer_open(&r);
+	auto_peer struct peer p = far_open(&r);
 
 	CHECK(peer_say(&p, GET("/wait")));
 	CHECK(peer_hear(&p, "error 503"));
@@ -230,7 +230,7 @@ TEST(breaks_an_answer_that_does_not_go_on)
 {
 	auto_site struct site r;
 	CHECK(site_open(&r, &quick));
-	auto_peer struct peer p = peer_open(&r);
+	auto_peer struct peer p = far_open(&r);
 
 	CHECK(peer_say(&p, POST("/echo", "Content-Length: 9\r\n") "abc"));
 	CHECK(peer_run_until(&p, peer_ended, SOON));
@@ -241,7 +241,7 @@ TEST(breaks_an_answer_that_is_not_read)
 {
 	auto_site struct site r;
 	CHECK(site_open(&r, &quick));
-	auto_peer struct peer p = peer_open(&r);
+	auto_peer struct peer p = far_open(&r);
 	int64_t end = clock_mono_ms() + LONG;
 
 	CHECK(peer_say(&p, GET("/big")));
@@ -255,7 +255,7 @@ TEST(gives_a_slow_reader_the_time_that_it_needs)
 	static uint8_t bytes[65536];
 	auto_site struct site r;
 	CHECK(site_open(&r, &quick));
-	auto_peer struct peer p = peer_open(&r);
+	auto_peer struct peer p = far_open(&r);
 
 	p.keep = false;
 	CHECK(peer_say(&p, GET("/big")));
@@ -277,7 +277,7 @@ TEST(lets_a_paused_owner_take_its_time)
 {
 	auto_site struct site r;
 	CHECK(site_open(&r, &quick));
-	auto_peer struct peer p = peer_open(&r);
+	auto_peer struct peer p = far_open(&r);
 
 	CHECK(peer_say(&p, POST("/paused", "Content-Length: 3\r\n") "abc"));
 	peer_run(&p, 300);
@@ -300,8 +300,8 @@ TEST(drains_after_the_answers_that_are_under_way)
 {
 	auto_site struct site r;
 	CHECK(site_open(&r, NULL));
-	auto_peer struct peer idle = peer_open(&r);
-	auto_peer struct peer busy = peer_open(&r);
+	auto_peer struct peer idle = far_open(&r);
+	auto_peer struct peer busy = far_open(&r);
 
 	CHECK(peer_say(&idle, GET("/hi")));
 	CHECK(peer_hear(&idle, "hello"));
@@ -338,8 +338,8 @@ TEST(tells_each_call_when_it_is_freed)
 {
 	auto_site struct site r;
 	CHECK(site_open(&r, NULL));
-	auto_peer struct peer a = peer_open(&r);
-	auto_peer struct peer b = peer_open(&r);
+	auto_peer struct peer a = far_open(&r);
+	auto_peer struct peer b = far_open(&r);
 
 	CHECK(peer_say(&a, GET("/wait")));
 	CHECK(peer_say(&b, POST("/echo", "Content-Length: 9\r\n") "abc"));
@@ -358,8 +358,8 @@ TEST(may_be_freed_by_its_own_callbacks)
 	for (unsigned i = 0; i < 2; i++) {
 		auto_site struct site r;
 		CHECK(site_open(&r, NULL));
-		auto_peer struct peer p = peer_open(&r);
-		auto_peer struct peer other = peer_open(&r);
+		auto_peer struct peer p = far_open(&r);
+		auto_peer struct peer other = far_open(&r);
 
 		r.free_in_call = i == 0;
 		r.free_in_gone = i == 1;

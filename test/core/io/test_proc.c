@@ -61,8 +61,8 @@ TEST(the_environment_is_what_is_listed)
 	auto_buf struct buf out = buf_make(4096);
 
 	CHECK(setenv("SHOULD_NOT_PASS", "1", 1) == 0);
-	(void)sh("echo $A$SHOULD_NOT_PASS",
-		 (struct proc_spec){ .env = env }, &out);
+	(void)sh("echo $A$SHOULD_NOT_PASS", (struct proc_spec){ .env = env },
+		 &out);
 	CHECK(slice_eq(buf_slice(&out), S("1\n")));
 }
 
@@ -134,10 +134,9 @@ TEST(free_kills_and_reaps)
 	struct proc *p = NULL;
 	struct err err;
 	const char *argv[] = { "sleep", "30", NULL };
-	struct proc_spec spec = { .path = "/bin/sleep",
-				  .argv = argv,
-				  .out_fd = -1,
-				  .err_fd = -1 };
+	struct proc_spec spec = {
+		.path = "/bin/sleep", .argv = argv, .out_fd = -1, .err_fd = -1
+	};
 	int status = -1;
 
 	CHECK(loop_new(&l, &err) == OK);

@@ -57,8 +57,8 @@ TEST(what_is_put_is_got_also_after_reopening)
 
 TEST(keys_cannot_leave_the_directory)
 {
-	static const char *const bad[] = { "", "..", "../x", "a/../b", "/a",
-					   "a//b", "a/", "A", "a b" };
+	static const char *const bad[] = { "",	   "..", "../x", "a/../b", "/a",
+					   "a//b", "a/", "A",	 "a b" };
 	struct fixture f;
 	struct err err;
 

@@ -1,0 +1,134 @@
+#include "test/sandbox/box.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include "core/cleanup.h"
+#include "core/clock.h"
+#include "core/io/fdpass.h"
+#include "test/test.h"
+
+const char *box_program(const char *name)
+{
+	static char found[4][PATH_MAX];
+	static size_t next;
+	const char *build = getenv("BUILD");
+	char path[PATH_MAX];
+
+	(void)snprintf(path, sizeof(path), "%s/test/%s",
+		       build != NULL ? build : "build", name);
+	next = (next + 1) % countof(found);
+	return realpath(path, found[next]);
+}
+
+const char *box_missing(void)
+{
+	if (box_program("hostile/sandbox_probe") == NULL ||
+	    box_program("fake/shim_main") == NULL)
+		return "sandbox_probe and shim_main are not built ($BUILD)";
+	return NULL;
+}
+
+static void changed(void *ctx)
+{
+	struct box *b = ctx;
+
+	b->changed++;
+}
+
+void box_init(struct box *b, const char *role, const char *arg)
+{
+	*b = (struct box){
+		.link = -1,
+		.argv = { "/probe", role, arg },
+		.env = { "ASAN_OPTIONS=detect_leaks=0" },
+		.settings = { .shim = box_program("fake/shim_main") },
+		.spec = {
+			.name = "box",
+			.port = BOX_PORT,
+			.logs = SPEC_LOGS_PLAIN,
+			.limits = { .memory_mib = 512, .pids = 256 },
+			.mounts = { { .from = box_program(
+					      "hostile/sandbox_probe"),
+				      .to = "/probe",
+				      .programs = true } },
+			.n_mounts = 1,
+		},
+	};
+}
+
+bool box_start(struct box *b)
+{
+	int pair[2];
+
+	b->spec.argv = b->argv;
+	b->spec.env = b->env;
+	if (b->loop == NULL && !EXPECT(loop_new(&b->loop, &b->err) == OK))
+		return false;
+	if (!EXPECT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) ==
+		    0))
+		return false;
+	b->link = pair[0];
+	auto_fd int theirs = pair[1];
+	if (supervise_start(b->loop, &b->settings, &b->spec, theirs, changed, b,
+			    &b->s, &b->err) != OK) {
+		b->s = NULL;
+		return false;
+	}
+	return true;
+}
+
+bool box_wait(struct box *b, int64_t ms)
+{
+	int64_t end = clock_mono_ms() + ms;
+
+	while (supervise_get_state(b->s) == SUPERVISE_RUNNING &&
+	       clock_mono_ms() < end)
+		loop_run_once(b->loop, 20);
+	return supervise_get_state(b->s) != SUPERVISE_RUNNING;
+}
+
+const char *box_output(const struct box *b, struct buf *out)
+{
+	buf_clear(out);
+	(void)supervise_logs(b->s, out);
+	return buf_cstr(out);
+}
+
+bool box_printed(struct box *b, const char *text, int64_t ms)
+{
+	auto_buf struct buf out = buf_make(SUPERVISE_LOG_MAX + 1);
+	int64_t end = clock_mono_ms() + ms;
+
+	while (clock_mono_ms() < end) {
+		if (strstr(box_output(b, &out), text) != NULL)
+			return true;
+		loop_run_once(b->loop, 10);
+	}
+	return false;
+}
+
+int box_dial(struct box *b)
+{
+	const struct timeval limit = { .tv_sec = 5 };
+	int pair[2];
+
+	if (!EXPECT(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) ==
+		    0))
+		return -1;
+	EXPECT(fdpass_send(b->link, pair[1], &b->err) == OK);
+	(void)close(pair[1]);
+	(void)setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &limit,
+			 sizeof(limit));
+	return pair[0];
+}
+
+void box_done(struct box *b)
+{
+	supervise_free(b->s);
+	if (b->link >= 0)
+		(void)close(b->link);
+	loop_free(b->loop);
+}
