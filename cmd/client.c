@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "cmd/applet.h"
 #include "cmd/ask.h"
@@ -132,6 +133,7 @@ struct client {
 	struct addr endpoint;
 	struct http_pool *pool;
 	struct tunnel *tunnel;
+	int bound; /* the socket that will be the listener, or -1 */
 	struct listener *listener;
 
 	/* Verification. */
@@ -442,14 +444,24 @@ static bool is_loopback(const char *host)
 	       slice_starts(slice_str(host), S("127."));
 }
 
+/* Before the confinement, which forbids it.  Whoever connects now waits until
+ * the service is verified. */
+static enum status bind_here(struct client *c, struct err *err)
+{
+	struct addr at;
+
+	TRY(addr_parse(c->o->listen, PORT, &at, err));
+	return listener_bind(&at, NULL, &c->bound, err);
+}
+
 static enum status listen_here(struct client *c, struct err *err)
 {
 	char text[ADDR_TEXT_SIZE];
 	struct addr at;
 
-	TRY(addr_parse(c->o->listen, PORT, &at, err));
-	TRY(listener_open(c->loop, &at, NULL, NULL, tunnel_accept, c->tunnel,
-			  &c->listener, err));
+	TRY(listener_adopt(c->loop, c->bound, NULL, NULL, tunnel_accept,
+			   c->tunnel, &c->listener, err));
+	(void)take_fd(&c->bound);
 	listener_addr(c->listener, &at);
 	addr_text(&at, text);
 	if (!at.is_unix && !is_loopback(at.host))
@@ -496,6 +508,7 @@ static enum status serve(struct client *c, struct err *err)
 {
 	raise_files();
 	TRY(set_up(c, err));
+	TRY(bind_here(c, err));
 	TRY(lock_down(c, err));
 	TRY(verify_first(c, err));
 	TRY(listen_here(c, err));
@@ -515,6 +528,8 @@ static void free_client(struct client *c)
 {
 	if (c->listener != NULL)
 		listener_close(c->listener);
+	if (c->bound >= 0)
+		(void)close(c->bound);
 	peer_free(c->peer);
 	tunnel_free(c->tunnel);
 	http_pool_free(c->pool);
@@ -529,7 +544,7 @@ static void free_client(struct client *c)
 
 static enum status run(void *opts, const struct opt_args *args, struct err *err)
 {
-	struct client c = { .o = opts };
+	struct client c = { .o = opts, .bound = -1 };
 
 	(void)args;
 	enum status st = serve(&c, err);
