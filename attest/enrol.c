@@ -8,6 +8,7 @@
 #define BODY_MAX (1u << 20)
 #define RETRY_FIRST_MS 500
 #define RETRY_MAX_MS 30000
+#define EVIDENCE_MS 60000 /* as long as a nonce lives */
 
 /* A release has the keys of this hour and the next (attest/vault.h), and the
  * one after is published ten minutes early: 50 minutes from any moment. */
@@ -20,6 +21,7 @@ struct enrol {
 	struct loop_timer *timer; /* next attempt */
 	uint8_t nonce[32];
 	bool leased; /* renew rather than register */
+	bool wanting; /* evidence was asked for, of this attempt */
 	int64_t retry_ms;
 };
 
@@ -29,6 +31,7 @@ static void fail(struct enrol *e, const struct err *why)
 	int64_t ms = e->retry_ms;
 
 	peer_free(take(e->peer));
+	e->wanting = false;
 	e->retry_ms = ms * 2 > RETRY_MAX_MS ? RETRY_MAX_MS : ms * 2;
 	loop_timer_arm(e->timer, ms);
 	e->set.events->failed(e->set.ctx, &kept, ms);
@@ -120,8 +123,10 @@ void enrol_evidence(struct enrol *e, struct slice bundle, struct slice keys)
 	struct json_out w = { .buf = &body };
 	struct err err;
 
-	if (e->peer == NULL)
+	if (!e->wanting)
 		return; /* the attempt has failed since */
+	e->wanting = false;
+	loop_timer_disarm(e->timer);
 	json_open_object(&w, NULL);
 	json_put_cstr(&w, "group", e->set.group);
 	json_put_cstr(&w, "name", e->set.name);
@@ -141,7 +146,7 @@ void enrol_evidence(struct enrol *e, struct slice bundle, struct slice keys)
 
 void enrol_no_evidence(struct enrol *e, const struct err *why)
 {
-	if (e->peer != NULL)
+	if (e->wanting)
 		fail(e, why);
 }
 
@@ -179,8 +184,12 @@ static void on_nonce(void *ctx, const struct err *why, unsigned status,
 		(void)fill_statement(e, &s, &err);
 	if (err.code != OK)
 		fail(e, &err);
-	else
+	else {
+		e->wanting = true;
+		/* Begin anew should it never come: the nonce is dead then. */
+		loop_timer_arm(e->timer, EVIDENCE_MS);
 		e->set.events->want_evidence(e->set.ctx, &s);
+	}
 }
 
 static void on_verified(void *ctx, const struct err *why)
@@ -206,6 +215,7 @@ static void attempt(void *ctx)
 	};
 	struct err err;
 
+	e->wanting = false;
 	peer_free(take(e->peer));
 	if (peer_open(e->loop, &s, on_verified, e, &e->peer, &err) != OK)
 		fail(e, &err);

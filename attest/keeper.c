@@ -151,6 +151,7 @@ static enum status init(struct keeper *k, struct cursor *in, struct err *err)
 	releaselog_add(&k->state.log, "manifest", m->digest);
 	if (keeper_state_save(&k->state, err) != OK) {
 		/* Atomic: what could not be stored did not happen. */
+		keeper_state_forget(&k->state);
 		vault_reset(k->state.vault);
 		k->state.chain = chain;
 		k->state.log = log;
@@ -584,10 +585,10 @@ static void greet(const struct keeper *k)
 		log_warn("tee", LOG_CSTR("name", tee->name),
 			 LOG_CSTR("warning", tee->warning));
 	if (k->state.sealed)
-		log_warn("sealed",
-			 LOG_CSTR("hint", "the stored state was sealed by "
-					  "another program or machine; it "
-					  "has to be recovered"));
+		log_warn("sealed", LOG_ERR(&k->state.why_sealed),
+			 LOG_CSTR("hint", "the stored state is damaged, or was "
+					  "sealed by another program or "
+					  "machine; it has to be recovered"));
 	if (k->state.store != NULL && k->state.sealing == NULL)
 		log_warn("not-kept",
 			 LOG_CSTR("hint", "this TEE has no sealing key: "

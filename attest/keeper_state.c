@@ -49,7 +49,10 @@ static enum status unseal(struct keeper_state *s, struct slice in,
 	struct slice iv = cursor_bytes(&c, GCM_IV_LEN);
 
 	if (c.bad || version != SEALED_VERSION || c.rest.len < GCM_TAG_LEN)
-		return err_set(err, E_PARSE, "stored state: not of our form");
+		return err_set(err, E_PARSE,
+			       "stored state: %zu bytes that begin with %u, "
+			       "expected version %d and a sealed state",
+			       in.len, version, SEALED_VERSION);
 	TRY(gcm_new(secret_slice(s->sealing), &gcm, err));
 	put_aad(&aad, revision);
 	uint8_t *room = buf_room(plain, c.rest.len - GCM_TAG_LEN);
@@ -102,12 +105,14 @@ enum status keeper_state_open(struct keeper_state *s, const char *url,
 	if (st == E_NOTFOUND)
 		return OK;
 	TRY(st);
-	if (s->sealing == NULL ||
-	    unseal(s, buf_slice(&sealed), &plain, err) != OK) {
-		s->sealed = true;
-		return OK;
-	}
-	return unpack(s, buf_slice(&plain), err);
+	st = s->sealing == NULL
+		     ? err_set(err, E_NOTFOUND, "this TEE has no sealing key")
+		     : unseal(s, buf_slice(&sealed), &plain, err);
+	if (st == OK)
+		return unpack(s, buf_slice(&plain), err);
+	s->sealed = true;
+	s->why_sealed = *err;
+	return OK;
 }
 
 enum status keeper_state_save(struct keeper_state *s, struct err *err)
@@ -125,6 +130,14 @@ enum status keeper_state_save(struct keeper_state *s, struct err *err)
 	TRY(store_put(s->store, STATE_KEY, buf_slice(&sealed), err));
 	s->revision++;
 	return OK;
+}
+
+void keeper_state_forget(struct keeper_state *s)
+{
+	struct err ignored; /* most often there is nothing to remove */
+
+	if (s->store != NULL)
+		(void)store_delete(s->store, STATE_KEY, &ignored);
 }
 
 void keeper_state_done(struct keeper_state *s)

@@ -16,6 +16,7 @@ struct keeper_state {
 	struct secret *sealing; /* NULL: the TEE has no sealing key */
 	uint64_t revision;	/* of the stored state */
 	bool sealed;		/* there is a state that cannot be opened */
+	struct err why_sealed;	/* and why */
 };
 
 /* Open the store and what is in it.  A state that this TEE cannot open leaves
@@ -25,6 +26,10 @@ enum status keeper_state_open(struct keeper_state *s, const char *url,
 
 /* Seal and store.  OK at once where nothing is kept. */
 enum status keeper_state_save(struct keeper_state *s, struct err *err);
+
+/* Remove what a first save that failed may have left, so that a restart does
+ * not find what was said not to have happened. */
+void keeper_state_forget(struct keeper_state *s);
 void keeper_state_done(struct keeper_state *s);
 
 enum service_state keeper_state_name(const struct keeper_state *s);

@@ -56,7 +56,9 @@ const struct lease *leases_find(struct leases *l, const uint8_t spki[static 32],
 static enum status grow(struct leases *l, struct err *err)
 {
 	if (l->n == LEASES_MAX)
-		return err_set(err, E_LIMIT, "%d workers hold leases already",
+		return err_set(err, E_UNAVAIL,
+			       "%d workers hold leases already; try again when "
+			       "some have ended",
 			       LEASES_MAX);
 	if (l->n < l->cap)
 		return OK;

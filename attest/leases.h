@@ -28,7 +28,7 @@ const struct lease *leases_find(struct leases *l, const uint8_t spki[static 32],
 				struct slice group, int64_t now);
 
 /* Give a lease, in place of the one of the same key and group, whose id stays;
- * otherwise an id is made.  Live ones are never dropped: E_LIMIT when there
+ * otherwise an id is made.  Live ones are never dropped: E_UNAVAIL when there
  * are LEASES_MAX. */
 enum status leases_grant(struct leases *l, const struct lease *grant,
 			 int64_t now, const struct lease **out,

@@ -1,6 +1,7 @@
 /* The grammar of the manifest, but for policies: manifest_policies.c. */
 #include "attest/manifest_read.h"
 #include "core/cleanup.h"
+#include "core/io/addr.h"
 #include "core/text.h"
 
 #define WORKER_LEASE 600       /* seconds, unless the manifest says */
@@ -8,6 +9,7 @@
 #define EXCHANGE_TTL 3600      /* seconds, the same */
 #define GENERATION_MAX (UINT64_C(1) << 53) /* exact in every JSON reader */
 #define RUNTIME_MAX 255			   /* bytes of a path */
+#define UPSTREAM_MAX 255		   /* bytes of a URL */
 
 static const char *const logs_names[] = {
 	[MANIFEST_LOGS_OFF] = "off",
@@ -74,8 +76,26 @@ static bool is_runtime(struct slice s)
 	       is_absolute_path(s);
 }
 
+/* "http://HOST:PORT" or "unix:PATH": what a proxy may have as its server. */
+static bool is_upstream(struct slice s)
+{
+	char url[UPSTREAM_MAX + 1];
+	struct err ignored; /* the answer is enough */
+	struct addr at;
+
+	if ((!slice_starts(s, S("http://")) && !slice_starts(s, S("unix:"))) ||
+	    s.len > UPSTREAM_MAX)
+		return false;
+	for (size_t i = 0; i < s.len; i++)
+		if (s.p[i] <= ' ' || s.p[i] > '~')
+			return false;
+	(void)snprintf(url, sizeof(url), "%.*s", SLICE_FMT(s));
+	return addr_parse_url(url, &at, &ignored) == OK;
+}
+
 static bool is_image(struct slice s)
 {
+	const struct slice upstream = S("upstream:");
 	static const char *const kinds[] = { "sha256:", "command:", "dir:" };
 	uint8_t digest[32];
 	struct err ignored; /* the answer is enough */
@@ -87,6 +107,8 @@ static bool is_image(struct slice s)
 			return text_unhex(slice_from(s, kind.len), digest,
 					  sizeof(digest), "", &ignored) == OK;
 	}
+	if (slice_starts(s, upstream))
+		return is_upstream(slice_from(s, upstream.len));
 	return slice_eq_str(s, "any");
 }
 
@@ -112,7 +134,8 @@ static const struct manifest_list names = { false, manifest_is_name, NAME };
 static const struct manifest_list adapters = {
 	false, is_adapter, "openai, anthropic, triton, tgi or raw" };
 static const struct manifest_list images = { false, is_image,
-	"sha256:, command: or dir: and 64 lower-case hex digits, or any" };
+	"sha256:, command: or dir: and 64 lower-case hex digits, upstream: and "
+	"http://HOST:PORT or unix:PATH, or any" };
 static const struct manifest_words logs = { countof(logs_names), logs_names };
 static const struct manifest_words salts = { countof(salt_names), salt_names };
 

@@ -143,6 +143,14 @@ static bool runs_any(const struct manifest_worker *w)
 	return w->images_any;
 }
 
+static bool serves_outside(const struct manifest_worker *w)
+{
+	for (size_t i = 0; i < w->images.n; i++)
+		if (slice_starts(slice_str(w->images.item[i]), S("upstream:")))
+			return true;
+	return false;
+}
+
 static bool runs_nothing(const struct manifest_worker *w)
 {
 	return !w->images_any && w->images.n == 0;
@@ -164,6 +172,8 @@ static const struct {
 	const char *sentence;
 } of_worker[] = {
 	{ runs_any, "images is any: operators may run any program on prompts" },
+	{ serves_outside, "images has an upstream: a server outside the "
+	  "sandbox, which nothing verifies or confines, reads the prompts" },
 	{ runs_nothing, "images: there are none, so nothing may run" },
 	{ logs_plain, "logs are plain: operators can read what a workload "
 	  "prints, which may be prompts" },

@@ -66,7 +66,7 @@ static enum status check_manifest(const struct peer *p, struct err *err)
 			       p->answer.state);
 	}
 	if (!p->answer.has_manifest)
-		return err_set(err, E_POLICY,
+		return err_set(err, E_UNAVAIL,
 			       "the attestation service has no manifest (state "
 			       "%s); run 'confd init'%s",
 			       p->answer.state,
@@ -179,7 +179,7 @@ static void on_attested(void *ctx, const struct err *why, unsigned status,
 		http_client_call(p->client, "GET", S("/v1/manifest"), NULL,
 				 S(""), MANIFEST_MAX, on_served, p);
 	else if (p->expect == PEER_SERVED) {
-		(void)err_set(&err, E_POLICY,
+		(void)err_set(&err, E_UNAVAIL,
 			      "the attestation service has no manifest yet "
 			      "(state %s)",
 			      p->answer.state);

@@ -42,7 +42,8 @@ struct peer_settings {
  *
  * OK		everything below may be asked; after anything else only
  *		peer_trace, peer_bundle and peer_free.
- * E_UNAVAIL	it does not answer, or not whole and in time.
+ * E_UNAVAIL	it does not answer, or not whole and in time; or it has no
+ *		manifest (yet).
  * E_IO		the connection broke.
  * E_CRYPTO, E_POLICY, E_STALE, E_PARSE, E_LIMIT	as verifier_judge; or the
  *		manifest in force is not the pinned one (E_POLICY).

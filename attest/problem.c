@@ -71,6 +71,22 @@ void problem_reply_method(struct http_call *call, struct slice allow)
 	http_call_reply(call, 405, PROBLEM_TYPE, buf_slice(&body), &header, 1);
 }
 
+bool problem_refuse_type(struct http_call *call, const struct http_head *head)
+{
+	auto_buf struct buf body = buf_make(4096);
+	struct slice rest = http_head_get(head, "content-type");
+	struct slice type = { 0 };
+
+	(void)slice_split(&rest, ';', &type);
+	if (http_head_count(head, "content-type") == 1 &&
+	    slice_eq_nocase(slice_trim(type), S("application/json")))
+		return false;
+	put_document(&body, "media-type", "Not the type of body taken here",
+		     415, "expected Content-Type: application/json");
+	http_call_reply(call, 415, PROBLEM_TYPE, buf_slice(&body), NULL, 0);
+	return true;
+}
+
 void problem_reply(struct http_call *call, const struct err *err)
 {
 	auto_buf struct buf body = buf_make(4096);

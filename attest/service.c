@@ -16,6 +16,8 @@
 #include "core/log.h"
 #include "core/text.h"
 
+#define NO_CERTIFICATE \
+	"a worker shows a client certificate of its own key; found none"
 #define CERT_DAYS 3650
 #define TARGET_OHTTP "/v1/ohttp-keys/"
 #define SMALL_BODY_MAX 4096 /* bytes: a nonce */
@@ -147,7 +149,9 @@ static void settle(struct pending *p, enum status code, struct cursor *payload)
 		p->answer(p->s, p->call, payload);
 		return;
 	}
-	(void)err_set(&err, code, "%.*s", SLICE_FMT(cursor_field(payload)));
+	struct slice text = cursor_field(payload);
+
+	(void)err_set(&err, code, "%.*s", SLICE_FMT(text));
 	if (problem_status(code) == 500) /* paths and the like are not theirs */
 		(void)err_set(&err, code, "it failed here; our log says why");
 	problem_reply(p->call, &err);
@@ -402,8 +406,7 @@ static enum status read_register(struct http_call *call, struct slice body,
 	uint8_t nonce[32], spki[32];
 
 	if (!conn_peer_spki(http_call_conn(call), spki))
-		return err_set(err, E_PERM,
-			       "a worker shows a certificate of its own key");
+		return err_set(err, E_PERM, "%s", NO_CERTIFICATE);
 	TRY(json_parse(body, &root, err));
 	TRY(json_want(root, JSON_OBJECT, err));
 	TRY(json_only(root, names, countof(names), err));
@@ -538,22 +541,23 @@ static const struct route {
 	const char *path;  /* a trailing "/" takes what follows, too */
 	bool serving_only; /* 503 in other states */
 	bool large;	   /* its body is an upload() */
+	bool worker;	   /* for who shows a certificate */
 	void (*with_body)(void *ctx, struct http_call *call, struct slice body);
 	void (*without)(struct service *s, struct http_call *call,
 			const struct http_head *head);
 } routes[] = {
-	{ "POST", "/v1/attest", false, false, on_attest, NULL },
-	{ "POST", "/v1/init", false, true, on_init, NULL },
-	{ "GET", "/v1/manifest", true, false, NULL, get_manifest },
-	{ "GET", "/v1/manifests", true, false, NULL, get_manifests },
-	{ "GET", "/v1/nonce", true, false, NULL, get_nonce },
-	{ "POST", "/v1/workers", true, true, on_register, NULL },
-	{ "POST", "/v1/workers/renew", true, true, on_renew, NULL },
-	{ "GET", "/v1/workers", true, false, NULL, get_workers },
-	{ "GET", TARGET_OHTTP, true, false, NULL, get_ohttp_keys },
-	{ "GET", "/v1/log", true, false, NULL, get_log },
-	{ "GET", "/healthz", false, false, NULL, get_health },
-	{ "GET", "/readyz", true, false, NULL, get_health },
+	{ "POST", "/v1/attest", false, false, false, on_attest, NULL },
+	{ "POST", "/v1/init", false, true, false, on_init, NULL },
+	{ "GET", "/v1/manifest", true, false, false, NULL, get_manifest },
+	{ "GET", "/v1/manifests", true, false, false, NULL, get_manifests },
+	{ "GET", "/v1/nonce", true, false, false, NULL, get_nonce },
+	{ "POST", "/v1/workers", true, true, true, on_register, NULL },
+	{ "POST", "/v1/workers/renew", true, true, true, on_renew, NULL },
+	{ "GET", "/v1/workers", true, false, false, NULL, get_workers },
+	{ "GET", TARGET_OHTTP, true, false, false, NULL, get_ohttp_keys },
+	{ "GET", "/v1/log", true, false, false, NULL, get_log },
+	{ "GET", "/healthz", false, false, false, NULL, get_health },
+	{ "GET", "/readyz", true, false, false, NULL, get_health },
 };
 
 static bool path_fits(const char *path, struct slice target)
@@ -589,9 +593,34 @@ static void refuse_route(struct http_call *call, const struct http_head *head)
 		refuse(call, E_NOTFOUND, "no such path; see confd-as(8)");
 }
 
-static void take_body(struct service *s, struct http_call *call,
-		      const struct route *r)
+/* What needs no look at the body to be refused is refused before it comes. */
+static bool refuse_early(const struct service *s, struct http_call *call,
+			 const struct http_head *head, const struct route *r)
 {
+	uint8_t spki[32];
+
+	if (problem_refuse_type(call, head))
+		return true;
+	if (r->with_body == on_init && s->state != STATE_UNINITIALIZED)
+		refuse(call, E_CONFLICT,
+		       s->state == STATE_SEALED
+			       ? "this attestation service is sealed: it has "
+				 "to be recovered"
+			       : "this attestation service is initialized "
+				 "already");
+	else if (r->worker &&
+		 !conn_peer_spki(http_call_conn(call), spki))
+		refuse(call, E_PERM, NO_CERTIFICATE);
+	else
+		return false;
+	return true;
+}
+
+static void take_body(struct service *s, struct http_call *call,
+		      const struct http_head *head, const struct route *r)
+{
+	if (refuse_early(s, call, head, r))
+		return;
 	if (r->large)
 		upload(s, call, r->with_body);
 	else
@@ -612,7 +641,7 @@ static void on_call(void *ctx, struct http_call *call,
 			       ? "sealed: it has to be recovered"
 			       : "not initialized: run 'confd init'");
 	else if (r->with_body != NULL)
-		take_body(s, call, r);
+		take_body(s, call, head, r);
 	else
 		r->without(s, call, head);
 }

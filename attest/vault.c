@@ -167,6 +167,11 @@ enum status vault_init(struct vault *v, struct slice manifest,
 			       "already");
 	TRY(manifest_parse(manifest, "manifest", &m, err));
 	TRY(manifest_check(m, err));
+	if (m->n_workers > KEYSET_GROUPS_MAX)
+		return err_set(err, E_CONF,
+			       "workers: %zu groups, expected at most %d: a "
+			       "key set has no room for more",
+			       m->n_workers, KEYSET_GROUPS_MAX);
 	TRY(keybox_new(&statics, err));
 	TRY(take_statics(v, m, secrets, statics, err));
 	TRY(make_ca(now, &ca_key, &ca, err));

@@ -210,12 +210,6 @@ static enum status bind_listener(struct parent *p, struct err *err)
 
 static enum status make_wires(struct parent *p, struct err *err)
 {
-	p->w = (struct wires){
-		.listener = -1,
-		.net = { -1, -1 },
-		.judge = { -1, -1 },
-		.ready = { -1, -1 },
-	};
 	TRY(bind_listener(p, err));
 	TRY(chan_pair(p->w.net, err));
 	TRY(chan_pair(p->w.judge, err));
@@ -309,7 +303,11 @@ static enum status supervise(struct parent *p, struct err *err)
 
 static enum status run_parent(const struct as_opts *o, struct err *err)
 {
-	struct parent p = { .o = o };
+	struct parent p = { .w = { .listener = -1,
+				   .net = { -1, -1 },
+				   .judge = { -1, -1 },
+				   .ready = { -1, -1 } },
+			    .o = o };
 
 	/* One of an earlier process says nothing about this one. */
 	if (o->ready_file != NULL)

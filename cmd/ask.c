@@ -12,6 +12,14 @@ enum status ask_load_manifest(const char *path, struct manifest **out,
 	return manifest_parse(buf_slice(&text), path, out, err);
 }
 
+#define ANSWER_MS 60000
+
+void ask_refused(struct err *err)
+{
+	if (err->code == E_PARSE || err->code == E_LIMIT)
+		err->code = E_CRYPTO;
+}
+
 static void verified(void *ctx, const struct err *err)
 {
 	struct ask *a = ctx;
@@ -19,6 +27,18 @@ static void verified(void *ctx, const struct err *err)
 	a->err = *err;
 	a->done = true;
 	loop_stop(a->loop);
+}
+
+/* However slowly its bytes drip in. */
+static void late(void *ctx)
+{
+	struct ask *a = ctx;
+
+	(void)err_set(&a->err, E_UNAVAIL,
+		      "the attestation service did not answer whole within "
+		      "%d s",
+		      ANSWER_MS / 1000);
+	a->done = true;
 }
 
 /* Let the loop run until the answer is there. */
@@ -56,13 +76,17 @@ enum status ask_open(const struct ask_opts *o, enum peer_expect expect,
 	s.cert = a->identity.cert;
 	s.key = a->identity.key;
 	TRY(loop_new(&a->loop, err));
+	a->deadline = loop_timer_new(a->loop, late, a);
 	TRY(peer_open(a->loop, &s, verified, a, &a->peer, err));
-	return wait(a, err);
+	if (wait(a, err) != OK)
+		ask_refused(err);
+	return err->code;
 }
 
 void ask_done(struct ask *a)
 {
 	peer_free(a->peer);
+	loop_timer_free(a->deadline);
 	manifest_free(a->manifest);
 	identity_done(&a->identity);
 	loop_free(a->loop);
@@ -91,7 +115,10 @@ enum status ask_call(struct ask *a, const char *method, const char *target,
 	peer_call(a->peer, method, target,
 		  body.len > 0 ? "application/json" : NULL, body, out->max,
 		  answered, a);
-	TRY(wait(a, err));
+	loop_timer_arm(a->deadline, ANSWER_MS);
+	enum status st = wait(a, err);
+	loop_timer_disarm(a->deadline);
+	TRY(st);
 	TRY(peer_refusal(target, a->status, buf_slice(&answer), err));
 	buf_put(out, buf_slice(&answer));
 	return buf_check(out, "answer", err);

@@ -19,20 +19,27 @@ struct ask_opts {
 };
 
 /* clang-format off */
-/* Their rows; o is the member of the applet's struct that holds them. */
-#define ASK_ROWS(type, o)                                                   \
+/* Their rows, in the order of their names, for applets with others between
+ * them; o is the member of the applet's struct that holds them. */
+#define ASK_AS_ROW(type, o)                                                 \
 	{ .name = "as", .arg = "HOST:PORT",                                 \
 	  .help = "the attestation service (port 9443 by default)",         \
-	  .kind = OPT_STR, .flags = OPT_REQUIRED, OPT_AT(type, o.as) },     \
+	  .kind = OPT_STR, .flags = OPT_REQUIRED, OPT_AT(type, o.as) }
+#define ASK_CERT_ROW(type, o)                                               \
 	{ .name = "cert", .arg = "FILE",                                    \
 	  .help = "certificate to show, where the service asks who you are", \
-	  .kind = OPT_STR, OPT_AT(type, o.cert) },                          \
+	  .kind = OPT_STR, OPT_AT(type, o.cert) }
+#define ASK_KEY_ROW(type, o)                                                \
 	{ .name = "key", .arg = "FILE",                                     \
 	  .help = "private key of --cert", .kind = OPT_STR,                 \
-	  OPT_AT(type, o.key) },                                            \
+	  OPT_AT(type, o.key) }
+#define ASK_MANIFEST_ROW(type, o)                                           \
 	{ .name = "manifest", .arg = "FILE",                                \
 	  .help = "the manifest that must be in force",                     \
 	  .kind = OPT_STR, OPT_AT(type, o.manifest) }
+#define ASK_ROWS(type, o)                                                   \
+	ASK_AS_ROW(type, o), ASK_CERT_ROW(type, o), ASK_KEY_ROW(type, o),   \
+	ASK_MANIFEST_ROW(type, o)
 /* clang-format on */
 
 /* A verified connection and what belongs to it. */
@@ -42,7 +49,8 @@ struct ask {
 	struct manifest *manifest; /* of --manifest; NULL without */
 	struct identity identity;
 
-	bool done; /* private: the answer has come */
+	struct loop_timer *deadline; /* private, as all below */
+	bool done;		     /* the answer has come */
 	struct err err;
 	unsigned status;
 	struct buf *body;
@@ -52,15 +60,19 @@ struct ask {
 enum status ask_load_manifest(const char *path, struct manifest **out,
 			      struct err *err);
 
-/* Connect and verify; errors as peer_open.  ask_done in any case: the trace
- * of a refusal is there until then. */
+/* Connect and verify; errors as peer_open, through ask_refused.  ask_done in
+ * any case: the trace of a refusal is there until then. */
 enum status ask_open(const struct ask_opts *o, enum peer_expect expect,
 		     struct ask *a, struct err *err);
 void ask_done(struct ask *a);
+
+/* What is malformed or oversized in place of evidence is no evidence: make it
+ * the refusal (E_CRYPTO) that it is to a program's caller. */
+void ask_refused(struct err *err);
 #define auto_ask __attribute__((cleanup(ask_done)))
 
 /* One request; the body of a 2xx answer is appended to out, any other is an
- * error as peer_refusal. */
+ * error as peer_refusal; E_UNAVAIL when it is not there, whole, in a minute. */
 enum status ask_call(struct ask *a, const char *method, const char *target,
 		     struct slice body, struct buf *out, struct err *err);
 

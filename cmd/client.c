@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cmd/applet.h"
@@ -133,7 +134,9 @@ struct client {
 	struct addr endpoint;
 	struct http_pool *pool;
 	struct tunnel *tunnel;
-	int bound; /* the socket that will be the listener, or -1 */
+	int bound;	   /* the socket that will be the listener, or -1 */
+	struct addr local; /* where it is */
+	ino_t inode;	   /* of its path, which is to be removed; 0: none */
 	struct listener *listener;
 
 	/* Verification. */
@@ -406,26 +409,36 @@ static enum status prepare_names(const struct client *c, struct err *err)
 	return resolve_setup(c->loop, NULL, err);
 }
 
-/* From here on no files but the --ready-file. */
+/* The directory of a file that is written or removed later. */
+static enum status keep_dir(const char *file, struct buf *dir,
+			    struct landlock_path *out, struct err *err)
+{
+	struct slice path = slice_str(file);
+	size_t n = path.len;
+
+	while (n > 0 && path.p[n - 1] != '/')
+		n--;
+	buf_put(dir, n == 0 ? S(".") : slice_sub(path, 0, n));
+	*out = (struct landlock_path){ .path = buf_cstr(dir), .write = true };
+	if (out->path == NULL)
+		return err_set(err, E_USAGE, "a path is too long");
+	return OK;
+}
+
+/* From here on no files but the --ready-file and the socket. */
 static enum status lock_down(const struct client *c, struct err *err)
 {
-	struct landlock_path path = { .write = true };
-	struct slice file = slice_str(c->o->ready_file);
-	auto_buf struct buf dir = buf_make(4096);
-	size_t n = file.len;
+	struct landlock_path paths[2];
+	auto_buf struct buf ready = buf_make(4096);
+	auto_buf struct buf socket = buf_make(4096);
+	size_t n = 0;
 
 	TRY(prepare_names(c, err));
-	if (c->o->ready_file == NULL)
-		return confine(PROFILE_CLIENT, NULL, 0, err);
-	while (n > 0 && file.p[n - 1] != '/')
-		n--;
-	buf_put(&dir, n == 0 ? S(".") : slice_sub(file, 0, n));
-	path.path = buf_cstr(&dir);
-	if (path.path == NULL)
-		return err_set(err, E_USAGE,
-			       "--ready-file: the path is too "
-			       "long");
-	return confine(PROFILE_CLIENT, &path, 1, err);
+	if (c->o->ready_file != NULL)
+		TRY(keep_dir(c->o->ready_file, &ready, &paths[n++], err));
+	if (c->inode != 0)
+		TRY(keep_dir(c->local.host, &socket, &paths[n++], err));
+	return confine(PROFILE_CLIENT, n == 0 ? NULL : paths, n, err);
 }
 
 static enum status verify_first(struct client *c, struct err *err)
@@ -448,10 +461,24 @@ static bool is_loopback(const char *host)
  * the service is verified. */
 static enum status bind_here(struct client *c, struct err *err)
 {
-	struct addr at;
+	struct stat st;
 
-	TRY(addr_parse(c->o->listen, PORT, &at, err));
-	return listener_bind(&at, NULL, &c->bound, err);
+	TRY(addr_parse(c->o->listen, PORT, &c->local, err));
+	TRY(listener_bind(&c->local, NULL, &c->bound, err));
+	if (c->local.is_unix && c->local.host[0] != '@' &&
+	    lstat(c->local.host, &st) == 0)
+		c->inode = st.st_ino;
+	return OK;
+}
+
+/* Failing leaves a stale socket, which the next one replaces. */
+static void remove_socket(const struct client *c)
+{
+	struct stat st;
+
+	if (c->inode != 0 && lstat(c->local.host, &st) == 0 &&
+	    st.st_ino == c->inode)
+		(void)unlink(c->local.host);
 }
 
 static enum status listen_here(struct client *c, struct err *err)
@@ -484,6 +511,7 @@ static void on_signal(void *ctx)
 	struct client *c = ctx;
 
 	if (c->stopping || c->listener == NULL) {
+		c->stopping = true;
 		loop_stop(c->loop);
 		return;
 	}
@@ -506,22 +534,30 @@ static void raise_files(void)
 
 static enum status serve(struct client *c, struct err *err)
 {
+	TRY(verify_first(c, err));
+	if (c->stopping)
+		return OK;
+	TRY(listen_here(c, err));
+	loop_run(c->loop);
+	crew_not_ready(c->o->ready_file);
+	return OK;
+}
+
+static enum status run_client(struct client *c, struct err *err)
+{
 	raise_files();
 	TRY(set_up(c, err));
 	TRY(bind_here(c, err));
 	TRY(lock_down(c, err));
-	TRY(verify_first(c, err));
-	TRY(listen_here(c, err));
 
 	struct loop_signal *term =
 		loop_signal_new(c->loop, SIGTERM, on_signal, c);
 	struct loop_signal *intr =
 		loop_signal_new(c->loop, SIGINT, on_signal, c);
-	loop_run(c->loop);
+	enum status st = serve(c, err);
 	loop_signal_free(term);
 	loop_signal_free(intr);
-	crew_not_ready(c->o->ready_file);
-	return OK;
+	return st;
 }
 
 static void free_client(struct client *c)
@@ -530,6 +566,7 @@ static void free_client(struct client *c)
 		listener_close(c->listener);
 	if (c->bound >= 0)
 		(void)close(c->bound);
+	remove_socket(c);
 	peer_free(c->peer);
 	tunnel_free(c->tunnel);
 	http_pool_free(c->pool);
@@ -547,7 +584,7 @@ static enum status run(void *opts, const struct opt_args *args, struct err *err)
 	struct client c = { .o = opts, .bound = -1 };
 
 	(void)args;
-	enum status st = serve(&c, err);
+	enum status st = run_client(&c, err);
 	free_client(&c);
 	return st;
 }

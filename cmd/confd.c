@@ -19,8 +19,8 @@ static int unknown(const char *name)
 /* Options of confd itself are served by the help applet. */
 static const char *own_option(const char *arg)
 {
-	static const char *const own[] = { "--help", "--version", "--install",
-					   NULL };
+	static const char *const own[] = { "--version", "--install",
+					   "--completion", NULL };
 
 	for (size_t i = 0; own[i] != NULL; i++)
 		if (strncmp(arg, own[i], strlen(own[i])) == 0)
@@ -38,8 +38,9 @@ int main(int argc, char **argv)
 
 	if (a != NULL)
 		return applet_run(a, argc, argv);
-	if (argc < 2)
-		return applet_run(applet_find("help"), 1, argv);
+	if (argc < 2 || strcmp(argv[1], "--help") == 0)
+		return applet_run(applet_find("help"), argc < 2 ? argc : 1,
+				  argv);
 	if (own_option(argv[1]) != NULL)
 		return applet_run(applet_find("help"), argc, argv);
 	a = applet_find(argv[1]);

@@ -25,17 +25,21 @@ struct crew {
 	const char *name;
 	struct member member[CREW_MAX];
 	size_t n;
-	bool stopping;
+	bool stopping; /* one has ended, or was told to */
+	bool told;     /* by crew_stop */
+	bool forced;   /* all were signalled */
 	struct loop_timer *follow;
 	void (*stopped)(void *ctx);
 	void *ctx;
 	struct err end;
+	unsigned weight; /* of end */
 };
 
 static void stop_rest(void *ctx)
 {
 	struct crew *c = ctx;
 
+	c->forced = true;
 	for (size_t i = 0; i < c->n; i++)
 		proc_stop(c->member[i].proc, FOLLOW_MS);
 }
@@ -64,27 +68,68 @@ static bool all_ended(const struct crew *c)
 	return true;
 }
 
+/* The outcome that a role's exit status tells of; E_IO where none does. */
+static enum status outcome_of(int exit_status)
+{
+	static const enum status told[] = { E_USAGE,  E_CONF,	E_PERM,
+					    E_POLICY, E_STALE,	E_UNAVAIL,
+					    E_CONFLICT };
+
+	for (size_t i = 0; i < countof(told); i++)
+		if (status_exit_code(told[i]) == exit_status)
+			return told[i];
+	return E_IO;
+}
+
+/* How much an end explains: that a channel closed is what the others say of
+ * it, in whatever order the kernel tells of them. */
+static unsigned weight(int status)
+{
+	if (WIFSIGNALED(status))
+		return 3;
+	return outcome_of(WEXITSTATUS(status)) != E_IO ? 2 : 1;
+}
+
 static void say_why(struct crew *c, const struct member *m, int status)
 {
+	unsigned w = weight(status);
+
+	if (w <= c->weight)
+		return;
+	c->weight = w;
 	if (WIFSIGNALED(status))
 		(void)err_set(&c->end, E_IO, "role %s ended by signal %d",
 			      m->role, WTERMSIG(status));
 	else
-		(void)err_set(&c->end, E_IO, "role %s ended with status %d",
-			      m->role, WEXITSTATUS(status));
+		(void)err_set(&c->end, outcome_of(WEXITSTATUS(status)),
+			      "role %s ended with status %d", m->role,
+			      WEXITSTATUS(status));
+}
+
+/* Whether the first role ended as crew_stop told it: the signal may come
+ * before it listens for it. */
+static bool as_told(int status)
+{
+	return WIFEXITED(status) ? WEXITSTATUS(status) == 0
+				 : WTERMSIG(status) == SIGTERM;
+}
+
+/* Whether nobody meant it to end, or not so. */
+static bool is_failure(const struct crew *c, const struct member *m, int status)
+{
+	if (c->told)
+		return m == &c->member[0] && !as_told(status);
+	return !c->forced;
 }
 
 static void exited(void *ctx, int status)
 {
 	struct member *m = ctx;
 	struct crew *c = m->crew;
-	bool clean = WIFEXITED(status) && WEXITSTATUS(status) == 0;
 
 	m->ended = true;
-	if (!c->stopping || (!clean && m == &c->member[0])) {
-		if (c->end.code == OK)
-			say_why(c, m, status);
-	}
+	if (is_failure(c, m, status))
+		say_why(c, m, status);
 	c->stopping = true;
 	/* The others see their channels close; give them a moment. */
 	loop_timer_arm(c->follow, FOLLOW_MS / 4);
@@ -158,7 +203,7 @@ void crew_stop(struct crew *c, int64_t ms)
 		stop_rest(c);
 		return;
 	}
-	c->stopping = true;
+	c->stopping = c->told = true;
 	if (c->n == 0)
 		c->stopped(c->ctx);
 	else

@@ -36,7 +36,8 @@ enum status crew_start(struct crew *c, const struct crew_role *r,
  * ms at the latest. */
 void crew_stop(struct crew *c, int64_t ms);
 
-/* OK, or why the crew ended by itself. */
+/* OK, or why the crew ended by itself: with the outcome that the first role's
+ * exit status tells of, so that the daemon ends with the same one. */
 const struct err *crew_end(const struct crew *c);
 void crew_free(struct crew *c); /* kills who is left */
 

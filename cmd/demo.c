@@ -13,6 +13,7 @@
 #include "core/clock.h"
 #include "core/crypto.h"
 #include "core/file.h"
+#include "core/io/addr.h"
 #include "core/io/loop.h"
 #include "core/io/proc.h"
 #include "core/json.h"
@@ -25,8 +26,9 @@
 #define POLL_MS 20
 #define PATH_SIZE 256
 #define GROUP "demo"
-#define MODEL_PORT 8000
+#define DRAIN "2" /* seconds */
 #define OUTPUT_MAX (64u << 10)
+#define MODEL_NAME_MAX 200
 
 struct demo_opts {
 	struct common_opts common;
@@ -49,8 +51,9 @@ static const struct opt rows[] = {
 	  OPT_AT(struct demo_opts, ask) },
 	{ .name = "dir",
 	  .arg = "DIR",
-	  .help = "keep keys, manifest and state here; by default a directory "
-		  "that is removed at the end",
+	  .help = "keep keys, manifest and state here, and go on with those "
+		  "of an earlier demo; by default a directory that is "
+		  "removed at the end",
 	  .kind = OPT_STR,
 	  OPT_AT(struct demo_opts, dir) },
 	{ .name = "listen",
@@ -101,6 +104,7 @@ struct running {
 	struct demo *demo;
 	struct proc *proc;
 	bool ended;
+	int wait_status;
 	char ready[PATH_SIZE]; /* its --ready-file */
 	char address[320];     /* from there */
 };
@@ -110,14 +114,15 @@ struct demo {
 	struct loop *loop;
 	char dir[PATH_SIZE - 32];
 	bool own_dir; /* made by us: removed at the end */
+	bool kept;    /* the state of an earlier demo is in dir */
 	struct running d[DAEMONS];
-	bool interrupted;
+	bool halt; /* a signal came, or a daemon ended by itself */
 	bool stopping;
 	char proxy[320];
 	unsigned step;
 };
 
-/* A path in the directory; of four buffers, in turn. */
+/* A path in the directory; of eight buffers, in turn. */
 static const char *in_dir(const struct demo *d, const char *name)
 {
 	static char path[8][PATH_SIZE];
@@ -128,10 +133,54 @@ static const char *in_dir(const struct demo *d, const char *name)
 	return p;
 }
 
+static bool has(const struct demo *d, const char *name)
+{
+	return access(in_dir(d, name), F_OK) == 0;
+}
+
 static void say(struct demo *d, const char *what)
 {
 	if (!d->o->common.quiet)
 		(void)fprintf(stderr, "[%u/7] %s\n", ++d->step, what);
+}
+
+/* ---- how it went ---------------------------------------------------------- */
+
+/* The outcome that a process tells of by its exit status. */
+static enum status outcome_of(int wait_status)
+{
+	static const enum status told[] = { E_USAGE, E_CONF,	E_PERM,
+					    E_IO,    E_UNAVAIL, E_POLICY,
+					    E_STALE, E_CONFLICT };
+
+	for (size_t i = 0; WIFEXITED(wait_status) && i < countof(told); i++)
+		if (status_exit_code(told[i]) == WEXITSTATUS(wait_status))
+			return told[i];
+	return E_UNAVAIL;
+}
+
+/* Why d->halt is set: OK for a signal. */
+static enum status why_halted(const struct demo *d, struct err *err)
+{
+	for (size_t i = 0; i < DAEMONS; i++) {
+		const struct running *r = &d->d[i];
+
+		if (!r->ended)
+			continue;
+		if (WIFSIGNALED(r->wait_status))
+			return err_set(err, E_UNAVAIL,
+				       "'confd %s' was killed by signal %d",
+				       names[i], WTERMSIG(r->wait_status));
+		return err_set(err, outcome_of(r->wait_status),
+			       "'confd %s' ended: see above", names[i]);
+	}
+	return OK;
+}
+
+static enum status halted(const struct demo *d, struct err *err)
+{
+	TRY(why_halted(d, err));
+	return err_set(err, E_AGAIN, "interrupted");
 }
 
 /* ---- one command, to its end -------------------------------------------- */
@@ -164,16 +213,16 @@ static enum status wait_command(struct demo *d, struct command *c,
 {
 	int64_t end = clock_mono_ms() + STEP_MS;
 
-	while (!c->ended && !d->interrupted && clock_mono_ms() < end)
+	while (!c->ended && !d->halt && clock_mono_ms() < end)
 		loop_run_once(d->loop, POLL_MS);
-	if (d->interrupted)
-		return err_set(err, E_AGAIN, "interrupted");
+	if (d->halt)
+		return halted(d, err);
 	if (!c->ended)
 		return err_set(err, E_UNAVAIL, "'confd %s' did not end in %d s",
 			       name, STEP_MS / 1000);
 	if (!WIFEXITED(c->status) || WEXITSTATUS(c->status) != 0)
-		return err_set(err, E_UNAVAIL, "'confd %s' failed: see above",
-			       name);
+		return err_set(err, outcome_of(c->status),
+			       "'confd %s' failed: see above", name);
 	return OK;
 }
 
@@ -216,10 +265,10 @@ static void daemon_ended(void *ctx, int wait_status)
 {
 	struct running *r = ctx;
 
-	(void)wait_status;
+	r->wait_status = wait_status;
 	r->ended = true;
 	if (!r->demo->stopping)
-		r->demo->interrupted = true;
+		r->demo->halt = true;
 }
 
 /* The address in a --ready-file; E_AGAIN while there is none. */
@@ -252,16 +301,15 @@ static enum status start_daemon(struct demo *d, enum daemon which,
 	enum status st = E_AGAIN;
 
 	r->demo = d;
+	/* One of an earlier demo says nothing about this one. */
+	(void)unlink(r->ready);
 	TRY(proc_start(d->loop, &spec, daemon_ended, r, &r->proc, err));
-	while (st == E_AGAIN && !d->interrupted && clock_mono_ms() < end) {
+	while (st == E_AGAIN && !d->halt && clock_mono_ms() < end) {
 		loop_run_once(d->loop, POLL_MS);
 		st = read_ready(r, member, err);
 	}
-	if (r->ended)
-		return err_set(err, E_UNAVAIL, "'confd %s' ended: see above",
-			       names[which]);
-	if (d->interrupted)
-		return err_set(err, E_AGAIN, "interrupted");
+	if (d->halt)
+		return halted(d, err);
 	if (st == E_AGAIN)
 		return err_set(err, E_UNAVAIL,
 			       "'confd %s' did not serve in %d s", names[which],
@@ -295,8 +343,9 @@ static enum status make_keys(struct demo *d, struct err *err)
 				   NULL };
 
 	say(d, "keys: root of the software TEE, operator");
-	TRY(quiet_command(d, root, err));
-	return quiet_command(d, operator, err);
+	if (!has(d, "sim-root.pem"))
+		TRY(quiet_command(d, root, err));
+	return has(d, "operator.key") ? OK : quiet_command(d, operator, err);
 }
 
 /* "command:<sha256 of our own program>", or "upstream:URL". */
@@ -342,6 +391,8 @@ static enum status make_manifest(struct demo *d, struct err *err)
 			       NULL };
 
 	say(d, "manifest: what may run, and who may start it");
+	if (has(d, "manifest.json"))
+		return OK;
 	(void)snprintf(operator, sizeof(operator), "operator=%s",
 		       in_dir(d, "operator.pem"));
 	TRY(image_of(d, image, sizeof(image), err));
@@ -358,9 +409,11 @@ static enum status start_as(struct demo *d, struct err *err)
 			       "--tee",	       "sim",
 			       "--sim-root",   in_dir(d, "sim-root.pem"),
 			       "--ready-file", r->ready,
+			       "--drain",      DRAIN,
 			       loudness(d),    NULL };
 
 	say(d, "confd as: the attestation service");
+	d->kept = has(d, "as/state");
 	(void)snprintf(store, sizeof(store), "dir:%s", in_dir(d, "as"));
 	(void)snprintf(r->ready, sizeof(r->ready), "%s", in_dir(d, "as.ready"));
 	return start_daemon(d, AS, argv, "listen", err);
@@ -368,13 +421,21 @@ static enum status start_as(struct demo *d, struct err *err)
 
 static enum status init(struct demo *d, struct err *err)
 {
-	const char *argv[] = { "confd",	     "init",
+	const char *argv[] = { "confd",	     d->kept ? "status" : "init",
 			       "--as",	     d->d[AS].address,
 			       "--manifest", in_dir(d, "manifest.json"),
 			       NULL };
 
-	say(d, "confd init: the admin verifies it and sets the manifest");
-	return quiet_command(d, argv, err);
+	say(d, d->kept ? "confd status: the manifest of an earlier demo holds"
+		       : "confd init: the admin verifies it and sets the "
+			 "manifest");
+	if (quiet_command(d, argv, err) == OK || !d->kept || d->halt)
+		return err->code;
+	return err_set(err, err->code,
+		       "%s has the state of an earlier demo, which cannot go "
+		       "on (a changed program cannot open it): remove it, or "
+		       "take another --dir",
+		       d->dir);
 }
 
 static enum status start_worker(struct demo *d, struct err *err)
@@ -389,6 +450,7 @@ static enum status start_worker(struct demo *d, struct err *err)
 			       "--sim-root",   in_dir(d, "sim-root.pem"),
 			       "--api",	       "127.0.0.1:0",
 			       "--ready-file", r->ready,
+			       "--drain",      DRAIN,
 			       loudness(d),    NULL };
 
 	say(d, "confd worker: gives evidence, gets a lease and keys");
@@ -473,6 +535,7 @@ static enum status start_client(struct demo *d, struct err *err)
 		"--manifest",	in_dir(d, "manifest.json"),
 		"--endpoint",	d->o->via != NULL ? d->o->via : endpoint,
 		"--ready-file", r->ready,
+		"--drain",	DRAIN,
 		loudness(d),	NULL
 	};
 
@@ -485,8 +548,34 @@ static enum status start_client(struct demo *d, struct err *err)
 
 /* ---- telling ------------------------------------------------------------ */
 
-static void print_where(const struct demo *d)
+/* Printable, and nothing that JSON or a shell's single quotes change. */
+static bool is_plain(struct slice s)
 {
+	for (size_t i = 0; i < s.len; i++)
+		if (s.p[i] <= ' ' || s.p[i] > '~' || s.p[i] == '"' ||
+		    s.p[i] == '\'' || s.p[i] == '\\')
+			return false;
+	return s.len > 0;
+}
+
+/* What the curl line asks for: the first model that is listed, where its name
+ * needs no quoting. */
+static const char *model_name(struct demo *d, struct buf *name)
+{
+	struct err ignored; /* it stays a word to be replaced */
+
+	if (d->o->upstream == NULL)
+		return DEMO_MODEL_NAME;
+	if (demo_ask_model(d->loop, d->d[CLIENT].address, &d->halt, name,
+			   &ignored) != OK ||
+	    !is_plain(buf_slice(name)))
+		return "MODEL";
+	return buf_cstr(name);
+}
+
+static void print_where(struct demo *d)
+{
+	auto_buf struct buf name = buf_make(MODEL_NAME_MAX);
 	const char *at = d->d[CLIENT].address;
 
 	printf("\nINSECURE DEMO: a software TEE, which protects nothing from "
@@ -497,7 +586,7 @@ static void print_where(const struct demo *d)
 	       "    -d '{\"model\":\"%s\",\"stream\":true,\"messages\":"
 	       "[{\"role\":\"user\",\"content\":\"Hello\"}]}'\n\n"
 	       "Ctrl-C stops everything.\n",
-	       at, at, d->o->upstream != NULL ? "MODEL" : DEMO_MODEL_NAME);
+	       at, at, model_name(d, &name));
 	(void)fflush(stdout);
 }
 
@@ -575,7 +664,7 @@ static void on_signal(void *ctx)
 {
 	struct demo *d = ctx;
 
-	d->interrupted = true;
+	d->halt = true;
 	loop_stop(d->loop);
 }
 
@@ -595,26 +684,48 @@ static enum status set_up(struct demo *d, struct err *err)
 static enum status serve(struct demo *d, struct err *err)
 {
 	if (d->o->ask != NULL)
-		return demo_ask(d->loop, d->d[CLIENT].address, d->o->ask, err);
+		return demo_ask(d->loop, d->d[CLIENT].address, d->o->ask,
+				&d->halt, err);
 	print_where(d);
-	while (!d->interrupted)
+	while (!d->halt)
 		loop_run_once(d->loop, 1000);
-	for (size_t i = 0; i < DAEMONS; i++)
-		if (d->d[i].ended)
-			return err_set(err, E_UNAVAIL, "'confd %s' ended",
-				       names[i]);
+	return why_halted(d, err);
+}
+
+static enum status check_opts(const struct demo_opts *o, struct err *err)
+{
+	struct slice via = slice_str(o->via), up = slice_str(o->upstream);
+	struct err inner;
+	struct addr at;
+
+	if (o->upstream != NULL &&
+	    ((!slice_starts(up, S("http://")) &&
+	      !slice_starts(up, S("unix:"))) ||
+	     addr_parse_url(o->upstream, &at, &inner) != OK))
+		return err_set(err, E_USAGE,
+			       "--upstream '%s': expected http://HOST:PORT or "
+			       "unix:PATH",
+			       o->upstream);
+	if (o->via != NULL && ((!slice_starts(via, S("http://")) &&
+				!slice_starts(via, S("https://"))) ||
+			       addr_parse_url(o->via, &at, &inner) != OK))
+		return err_set(err, E_USAGE,
+			       "--via '%s': expected http://HOST:PORT or "
+			       "https://HOST:PORT",
+			       o->via);
 	return OK;
 }
 
 static enum status run_demo(const struct demo_opts *o, struct err *err)
 {
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+	struct loop_signal *watch[countof(signals)];
 	struct demo d = { .o = o };
 
+	TRY(check_opts(o, err));
 	TRY(loop_new(&d.loop, err));
-	struct loop_signal *intr =
-		loop_signal_new(d.loop, SIGINT, on_signal, &d);
-	struct loop_signal *term =
-		loop_signal_new(d.loop, SIGTERM, on_signal, &d);
+	for (size_t i = 0; i < countof(signals); i++)
+		watch[i] = loop_signal_new(d.loop, signals[i], on_signal, &d);
 	enum status st = make_dir(&d, err);
 	if (st == OK)
 		st = set_up(&d, err);
@@ -622,8 +733,8 @@ static enum status run_demo(const struct demo_opts *o, struct err *err)
 		st = serve(&d, err);
 	stop_all(&d);
 	clean_up(&d);
-	loop_signal_free(intr);
-	loop_signal_free(term);
+	for (size_t i = 0; i < countof(signals); i++)
+		loop_signal_free(watch[i]);
 	loop_free(d.loop);
 	return st;
 }

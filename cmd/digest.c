@@ -406,6 +406,41 @@ void digest_free(struct digest *d)
 	mem_free(d);
 }
 
+/* ---- where a file lies --------------------------------------------------- */
+
+/* The path of an open file, without links. */
+static enum status path_of(int fd, char out[static PATH_MAX], struct err *err)
+{
+	char link[40];
+
+	(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	ssize_t n = readlink(link, out, PATH_MAX - 1);
+	if (n < 0)
+		return err_errno(err, "readlink %s", link);
+	out[n] = '\0';
+	return OK;
+}
+
+enum status digest_is_replaced(const struct digest *d, const char *root,
+			       bool *out, struct err *err)
+{
+	char top[PATH_MAX], path[PATH_MAX], first[NAME_MAX + 1];
+	auto_fd int dir = open(root != NULL ? root : "/",
+			       O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (dir < 0)
+		return err_errno(err, "%s", root != NULL ? root : "/");
+	TRY(path_of(dir, top, err));
+	TRY(path_of(d->fd, path, err));
+	size_t n = strcmp(top, "/") == 0 ? 0 : strlen(top);
+	if (strncmp(path, top, n) != 0 || path[n] != '/')
+		return err_set(err, E_CONF, "%s: not below %s", path, top);
+	(void)snprintf(first, sizeof(first), "%.*s",
+		       (int)strcspn(path + n + 1, "/"), path + n + 1);
+	*out = is_replaced(first);
+	return OK;
+}
+
 /* ---- ELF ---------------------------------------------------------------- */
 
 static bool read_at(const struct digest *d, void *out, size_t n, uint64_t at)

@@ -49,6 +49,11 @@ enum status digest_step(struct digest *d, size_t bytes, uint8_t out[static 32],
 enum status digest_finish(struct digest *d, uint8_t out[static 32],
 			  struct err *err);
 
+/* Whether a file of digest_file_new, all links followed, lies in one of those
+ * entries of root (NULL: /): the same path leads elsewhere in a sandbox. */
+enum status digest_is_replaced(const struct digest *d, const char *root,
+			       bool *out, struct err *err);
+
 /* Whether a file of digest_file_new is an ELF program that names no
  * interpreter: its bytes alone are what is executed. */
 enum status digest_is_static(const struct digest *d, bool *out,

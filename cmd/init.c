@@ -42,7 +42,7 @@ static enum status put_secret(const struct manifest *m, const char *arg,
 {
 	auto_secret struct secret *value = NULL;
 	struct slice rest = slice_str(arg);
-	struct slice name;
+	struct slice name = { 0 };
 
 	(void)slice_split(&rest, '=', &name);
 	if (rest.len < 2 || rest.p[0] != '@')
@@ -85,17 +85,44 @@ static enum status seal_secrets(const struct init_opts *o, const struct ask *a,
 			    out, err);
 }
 
+/* What --secret names, up to the '='. */
+static struct slice name_of(const char *arg)
+{
+	struct slice rest = slice_str(arg);
+	struct slice name = { 0 };
+
+	(void)slice_split(&rest, '=', &name);
+	return name;
+}
+
+/* As many as the manifest names, and none twice; put_secret sees to it that
+ * each is one of those. */
+static enum status check_names(const struct init_opts *o,
+			       const struct manifest *m, struct err *err)
+{
+	for (size_t i = 0; i < o->secret.n; i++)
+		for (size_t j = 0; j < i; j++)
+			if (slice_eq(name_of(o->secret.v[i]),
+				     name_of(o->secret.v[j])))
+				return err_set(
+					err, E_USAGE,
+					"--secret '%.*s': given twice",
+					SLICE_FMT(name_of(o->secret.v[i])));
+	if (m->static_secrets.n != o->secret.n)
+		return err_set(err, E_USAGE,
+			       "the manifest names %zu static secrets, %zu "
+			       "were given with --secret",
+			       m->static_secrets.n, o->secret.n);
+	return OK;
+}
+
 static enum status make_body(const struct init_opts *o, const struct ask *a,
 			     struct buf *body, struct err *err)
 {
 	auto_buf struct buf sealed = buf_make(128u << 10);
 	struct json_out w = { .buf = body };
 
-	if (a->manifest->static_secrets.n != o->secret.n)
-		return err_set(err, E_USAGE,
-			       "the manifest names %zu static secrets, %zu "
-			       "were given with --secret",
-			       a->manifest->static_secrets.n, o->secret.n);
+	TRY(check_names(o, a->manifest, err));
 	json_open_object(&w, NULL);
 	json_put_base64(&w, "manifest", buf_slice(&a->manifest->text));
 	if (o->secret.n > 0) {

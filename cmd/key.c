@@ -97,14 +97,15 @@ static enum status make_cert(const struct generate_opts *o,
 	return buf_check(pem, "certificate", err);
 }
 
-/* Both or none. */
-static enum status write_both(const struct generate_opts *o, struct slice key,
-			      struct slice cert, struct err *err)
+/* Both files or none; pub_path NULL: there is no second. */
+static enum status write_both(const char *path, struct slice secret,
+			      const char *pub_path, struct slice pub,
+			      struct err *err)
 {
-	TRY(file_create(o->key, key, 0600, err));
-	if (o->cert == NULL || file_create(o->cert, cert, 0644, err) == OK)
+	TRY(file_create(path, secret, 0600, err));
+	if (pub_path == NULL || file_create(pub_path, pub, 0644, err) == OK)
 		return OK;
-	(void)unlink(o->key);
+	(void)unlink(path);
 	return err->code;
 }
 
@@ -123,7 +124,8 @@ static enum status run_generate(void *opts, const struct opt_args *args,
 	TRY(keypair_new(o->curve[1] == '2' ? KEY_P256 : KEY_P384, &key, err));
 	TRY(keypair_pem(key, &pem, err));
 	TRY(make_cert(o, key, &cert, err));
-	TRY(write_both(o, buf_slice(&pem), buf_slice(&cert), err));
+	TRY(write_both(o->key, buf_slice(&pem), o->cert, buf_slice(&cert),
+		       err));
 	return print_spki(key, err);
 }
 
@@ -233,8 +235,8 @@ static enum status run_ohttp(void *opts, const struct opt_args *args,
 	keybox_write(box, &priv);
 	ohttp_keys_put(&pub, box->keys[0].id, point);
 	TRY(buf_check(&pub, "key configuration", err));
-	TRY(file_create(o->out, buf_slice(&priv), 0600, err));
-	return file_create(o->public, buf_slice(&pub), 0644, err);
+	return write_both(o->out, buf_slice(&priv), o->public, buf_slice(&pub),
+			  err);
 }
 
 static const struct verb verbs[] = {

@@ -33,13 +33,15 @@ struct proxy_opts {
 	struct common_opts common;
 	struct opt_list adapters;
 	const char *cert;
-	uint64_t drain; /* seconds */
-	uint64_t idle;	/* seconds */
+	uint64_t drain;		 /* seconds */
+	uint64_t header_timeout; /* seconds */
+	uint64_t idle;		 /* seconds */
 	const char *key;
 	const char *keys;
 	const char *listen;
 	uint64_t max_answer; /* MiB */
 	uint64_t max_body;   /* MiB */
+	uint64_t max_conns;
 	bool plain;
 	const char *ready_file;
 	const char *role;
@@ -66,6 +68,14 @@ static const struct opt rows[] = {
 	  .kind = OPT_U64,
 	  .max = 3600,
 	  OPT_AT(struct proxy_opts, drain) },
+	{ .name = "header-timeout",
+	  .arg = "SECONDS",
+	  .help = "how long the head of a request may take",
+	  .fallback = "60",
+	  .kind = OPT_U64,
+	  .min = 1,
+	  .max = 3600,
+	  OPT_AT(struct proxy_opts, header_timeout) },
 	{ .name = "idle",
 	  .arg = "SECONDS",
 	  .help = "silence in the middle of a message that ends it",
@@ -106,6 +116,14 @@ static const struct opt rows[] = {
 	  .min = 1,
 	  .max = 1u << 20,
 	  OPT_AT(struct proxy_opts, max_body) },
+	{ .name = "max-conns",
+	  .arg = "N",
+	  .help = "connections at once; further ones wait",
+	  .fallback = "10000",
+	  .kind = OPT_U64,
+	  .min = 1,
+	  .max = 1u << 20,
+	  OPT_AT(struct proxy_opts, max_conns) },
 	{ .name = "plain",
 	  .help = "no TLS on the inherited socket",
 	  .kind = OPT_FLAG,
@@ -347,7 +365,8 @@ static enum status make_endpoint(struct net *n, struct err *err)
 			      .head_ms = (int64_t)o->timeout * 1000,
 			      .idle_ms = idle },
 		/* So that it is the workload's silence that is seen. */
-		.http = { .idle_ms = idle + 5000 },
+		.http = { .head_ms = (int64_t)o->header_timeout * 1000,
+			  .idle_ms = idle + 5000 },
 		.max_request = o->max_body * MIB,
 		.max_response = o->max_answer * MIB,
 		.max_whole = WHOLE_MAX,
@@ -387,13 +406,15 @@ static void raise_files(void)
 
 static enum status make_net(struct net *n, struct err *err)
 {
+	const struct listener_settings set = { .max_conns = n->o->max_conns };
+
 	raise_files();
 	TRY(loop_new(&n->loop, err));
 	n->late = loop_timer_new(n->loop, on_late, n);
 	TRY(make_endpoint(n, err));
 	if (!n->o->plain)
 		TRY(make_self_signed(n, err));
-	TRY(listener_adopt(n->loop, PROXY_FD_LISTEN, n->tls, NULL,
+	TRY(listener_adopt(n->loop, PROXY_FD_LISTEN, n->tls, &set,
 			   endpoint_accept, n->endpoint, &n->listener, err));
 	return chan_new(n->loop, PROXY_FD_CHAN, net_rows, countof(net_rows),
 			on_chan_gone, n, &n->chan, err);
@@ -561,7 +582,7 @@ static void on_role_gone(void *ctx, const struct err *why)
 }
 
 #define ARG_SIZE 64
-#define NUMBERS 5
+#define NUMBERS 7
 
 /* The role gets what it needs; adapters are "--adapter=NAME". */
 static enum status start_role(struct parent *p, struct err *err)
@@ -571,9 +592,13 @@ static enum status start_role(struct parent *p, struct err *err)
 		const char *name;
 		uint64_t value;
 	} numbers[NUMBERS] = {
-		{ "drain", o->drain },		 { "idle", o->idle },
-		{ "timeout", o->timeout },	 { "max-body", o->max_body },
+		{ "drain", o->drain },
+		{ "header-timeout", o->header_timeout },
+		{ "idle", o->idle },
+		{ "timeout", o->timeout },
 		{ "max-answer", o->max_answer },
+		{ "max-body", o->max_body },
+		{ "max-conns", o->max_conns },
 	};
 	char text[NUMBERS + ADAPTER_MAX][ARG_SIZE];
 	const char *args[NUMBERS + ADAPTER_MAX + 4] = { "--upstream",

@@ -337,6 +337,23 @@ static void on_serving(void *ctx, struct slice body, int fd)
 		crew_stop(k->crew, 0);
 }
 
+/* From before the first lease on: net is not there for anything else. */
+static void on_refused(void *ctx, struct slice body, int fd)
+{
+	struct keeper *k = ctx;
+	struct cursor in = cursor_make(body);
+	enum status code = (enum status)cursor_u8(&in);
+	struct slice text = cursor_field(&in);
+
+	(void)fd;
+	if (k->manifest != NULL || k->end.code != OK)
+		return;
+	/* 403 is the service's verdict on us. */
+	(void)err_set(&k->end, code == E_CRYPTO ? E_CRYPTO : E_POLICY,
+		      "no lease: %.*s", SLICE_FMT(text));
+	crew_stop(k->crew, 0);
+}
+
 /* ---- starting ----------------------------------------------------------- */
 
 static void on_net_gone(void *ctx, const struct err *why)
@@ -353,6 +370,7 @@ static const struct chan_row net_rows[] = {
 	{ WORKER_SERVING, 0, 0, false, on_serving },
 	{ WORKER_RUN, 4, WORKER_BODY_MAX, false, on_run },
 	{ WORKER_DO, 17, 1024, false, on_do },
+	{ WORKER_REFUSED, 5, ERR_TEXT_MAX + 16, false, on_refused },
 };
 
 static enum status make_keys(struct keeper *k, struct err *err)
@@ -436,6 +454,9 @@ static enum status set_up(struct keeper *k, struct err *err)
 					      .reply = on_outcome,
 					      .ctx = k };
 
+	/* One of an earlier process says nothing about this one. */
+	if (s->ready_file != NULL)
+		(void)unlink(s->ready_file);
 	TRY(loop_new(&k->loop, err));
 	if (s->manifest != NULL)
 		TRY(ask_load_manifest(s->manifest, &k->pin, err));

@@ -27,6 +27,8 @@ enum {
 				field name; answered by JSON, nothing for
 				REMOVE, and for LOGS by u64 number of the first
 				byte, field state, field bytes */
+	WORKER_REFUSED = 22, /* u8 status, field text: the first registration
+				was refused, and trying again is no use */
 };
 
 enum worker_op {

@@ -132,8 +132,9 @@ static void on_reply(void *ctx, struct slice body, int fd)
 		if (code == OK) {
 			p->answer(p->call, in.rest);
 		} else {
-			(void)err_set(&err, code, "%.*s",
-				      SLICE_FMT(cursor_field(&in)));
+			struct slice text = cursor_field(&in);
+
+			(void)err_set(&err, code, "%.*s", SLICE_FMT(text));
 			problem_reply(p->call, &err);
 		}
 	}
@@ -228,20 +229,35 @@ static const struct route {
 	{ "GET", true, "/logs", WORKER_LOGS, answer_logs },
 };
 
-static const struct route *find_route(const struct http_head *head,
-				      const struct target *t, bool *known)
+static bool route_fits(const struct route *r, const struct target *t)
 {
-	for (size_t i = 0; i < countof(routes); i++) {
-		const struct route *r = &routes[i];
+	return r->named == (t->name.len > 0) &&
+	       slice_eq_str(t->action, r->action);
+}
 
-		if (r->named != (t->name.len > 0) ||
-		    !slice_eq_str(t->action, r->action))
-			continue;
-		*known = true;
-		if (slice_eq_str(head->method, r->method))
-			return r;
-	}
+static const struct route *find_route(const struct http_head *head,
+				      const struct target *t)
+{
+	for (size_t i = 0; i < countof(routes); i++)
+		if (route_fits(&routes[i], t) &&
+		    slice_eq_str(head->method, routes[i].method))
+			return &routes[i];
 	return NULL;
+}
+
+/* The path is there for other methods, if for any. */
+static void refuse_route(struct http_call *call, const struct target *t)
+{
+	auto_buf struct buf allow = buf_make(64);
+
+	for (size_t i = 0; t != NULL && i < countof(routes); i++)
+		if (route_fits(&routes[i], t))
+			buf_putf(&allow, "%s%s", allow.len > 0 ? ", " : "",
+				 routes[i].method);
+	if (allow.len > 0)
+		problem_reply_method(call, buf_slice(&allow));
+	else
+		refuse(call, E_NOTFOUND, "no such path; see confd-worker(8)");
 }
 
 /* "from=N", for logs only. */
@@ -285,17 +301,34 @@ static void on_create(void *ctx, struct http_call *call, struct slice body)
 		ask(n, call, WORKER_RUN, buf_slice(&out), answer_created);
 }
 
-static void ask_op(struct net *n, struct http_call *call, const struct route *r,
-		   const struct target *t)
+/* "application/json", whatever parameters follow. */
+static bool is_json(const struct http_head *head)
 {
-	auto_buf struct buf out = buf_make(1024);
-	struct err err;
-	uint64_t from;
+	struct slice rest = http_head_get(head, "content-type"), type;
 
-	if (read_query(r, t, &from, &err) != OK) {
-		problem_reply(call, &err);
+	(void)slice_split(&rest, ';', &type);
+	return slice_eq_nocase(slice_trim(type), S("application/json"));
+}
+
+static void create(struct net *n, struct http_call *call,
+		   const struct http_head *head)
+{
+	auto_buf struct buf body = buf_make(4096);
+
+	if (is_json(head)) {
+		http_call_collect(call, WORKER_BODY_MAX / 2, on_create, n);
 		return;
 	}
+	problem_write(&body, 415, E_PARSE,
+		      "expected content-type: application/json");
+	http_call_reply(call, 415, PROBLEM_TYPE, buf_slice(&body), NULL, 0);
+}
+
+static void ask_op(struct net *n, struct http_call *call, const struct route *r,
+		   const struct target *t, uint64_t from)
+{
+	auto_buf struct buf out = buf_make(1024);
+
 	buf_put_u8(&out, (uint8_t)r->op);
 	buf_put_u64be(&out, from);
 	buf_put_field(&out, t->name);
@@ -310,6 +343,21 @@ static void get_health(struct http_call *call, bool good)
 		refuse(call, E_UNAVAIL, "the lease has ended");
 }
 
+static void serve_route(struct net *n, struct http_call *call,
+			const struct http_head *head, const struct route *r,
+			const struct target *t)
+{
+	struct err err;
+	uint64_t from;
+
+	if (read_query(r, t, &from, &err) != OK)
+		problem_reply(call, &err);
+	else if (r->op == WORKER_OPS)
+		create(n, call, head);
+	else
+		ask_op(n, call, r, t, from);
+}
+
 /* Who is no operator learns nothing but that. */
 static void on_call(void *ctx, struct http_call *call,
 		    const struct http_head *head)
@@ -317,30 +365,23 @@ static void on_call(void *ctx, struct http_call *call,
 	struct net *n = ctx;
 	const struct route *r = NULL;
 	struct target t = { 0 };
-	bool known = false, get = slice_eq_str(head->method, "GET");
+	bool get = slice_eq_str(head->method, "GET");
+	bool known = split_target(head->target, &t);
 
-	if (get && slice_eq_str(head->target, "/healthz")) {
+	if (known)
+		r = find_route(head, &t);
+	if (get && slice_eq_str(head->target, "/healthz"))
 		get_health(call, true);
-		return;
-	}
-	if (get && slice_eq_str(head->target, "/readyz")) {
+	else if (get && slice_eq_str(head->target, "/readyz"))
 		get_health(call, n->leased);
-		return;
-	}
-	if (split_target(head->target, &t))
-		r = find_route(head, &t, &known);
-	if (!is_operator(n, call))
+	else if (!is_operator(n, call))
 		refuse(call, E_PERM,
 		       "only for operators of the manifest, by their client "
 		       "certificate");
 	else if (r == NULL)
-		refuse(call, known ? E_PARSE : E_NOTFOUND,
-		       known ? "this path is not for that method"
-			     : "no such path; see confd-worker(8)");
-	else if (r->op == WORKER_OPS)
-		http_call_collect(call, WORKER_BODY_MAX / 2, on_create, n);
+		refuse_route(call, known ? &t : NULL);
 	else
-		ask_op(n, call, r, &t);
+		serve_route(n, call, head, r, &t);
 }
 
 /* ---- the API ------------------------------------------------------------ */
@@ -450,9 +491,26 @@ static void leased(void *ctx, const struct enrol_lease *l)
 	chan_send(n->keeper, WORKER_LEASED, buf_slice(&out), -1);
 }
 
+/* The service has judged us, or we the service: that will be the same the
+ * next time.  All else (nobody answers, no manifest yet) may pass. */
+static bool is_final(enum status code)
+{
+	return code == E_PERM || code == E_POLICY || code == E_CRYPTO;
+}
+
 static void failed(void *ctx, const struct err *why, int64_t retry_ms)
 {
-	(void)ctx;
+	struct net *n = ctx;
+
+	/* With a lease the manifest may change back before it ends. */
+	if (n->manifest == NULL && is_final(why->code)) {
+		auto_buf struct buf out = buf_make(ERR_TEXT_MAX + 16);
+
+		buf_put_u8(&out, (uint8_t)why->code);
+		buf_put_field(&out, slice_str(why->text));
+		chan_send(n->keeper, WORKER_REFUSED, buf_slice(&out), -1);
+		return;
+	}
 	log_warn("registration-failed", LOG_ERR(why),
 		 LOG_I64("retry_ms", retry_ms));
 }

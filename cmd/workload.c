@@ -47,8 +47,7 @@ struct digest_opts {
 };
 
 /* clang-format off */
-#define REACH_ROWS(type, r)                                              \
-	ASK_ROWS(type, r ask),                                           \
+#define WORKER_ROW(type, r)                                              \
 	{ .name = "worker", .arg = "HOST:PORT",                          \
 	  .help = "the worker's API (port 9444 by default)",             \
 	  .kind = OPT_STR, .flags = OPT_REQUIRED, OPT_AT(type, r worker) }
@@ -63,12 +62,16 @@ static const struct opt run_rows[] = {
 	  .help = "an API that its proxy speaks (openai by default)",
 	  .kind = OPT_LIST,
 	  OPT_AT(struct run_opts, adapter) },
+	ASK_AS_ROW(struct run_opts, reach.ask),
+	ASK_CERT_ROW(struct run_opts, reach.ask),
 	{ .name = "env",
 	  .arg = "NAME=VALUE",
 	  .help = "a variable of the command's environment",
 	  .kind = OPT_LIST,
 	  .flags = OPT_NO_ENV,
 	  OPT_AT(struct run_opts, env) },
+	JSON_ROW(struct run_opts, reach.),
+	ASK_KEY_ROW(struct run_opts, reach.ask),
 	{ .name = "listen",
 	  .arg = "URL",
 	  .help = "where its proxy serves: https://ADDR:PORT, or http:// "
@@ -81,6 +84,7 @@ static const struct opt run_rows[] = {
 	  .help = "what it prints: off or plain, as the manifest lets",
 	  .kind = OPT_STR,
 	  OPT_AT(struct run_opts, logs) },
+	ASK_MANIFEST_ROW(struct run_opts, reach.ask),
 	{ .name = "memory",
 	  .arg = "MIB",
 	  .help = "limit of its memory; half of the machine's by default",
@@ -111,21 +115,28 @@ static const struct opt run_rows[] = {
 		  "(http://HOST:PORT, unix:PATH)",
 	  .kind = OPT_STR,
 	  OPT_AT(struct run_opts, upstream) },
-	REACH_ROWS(struct run_opts, reach.),
-	JSON_ROW(struct run_opts, reach.),
+	WORKER_ROW(struct run_opts, reach.),
 };
 
 static const struct opt reach_rows[] = {
-	REACH_ROWS(struct reach_opts, ),
+	ASK_AS_ROW(struct reach_opts, ask),
+	ASK_CERT_ROW(struct reach_opts, ask),
 	JSON_ROW(struct reach_opts, ),
+	ASK_KEY_ROW(struct reach_opts, ask),
+	ASK_MANIFEST_ROW(struct reach_opts, ask),
+	WORKER_ROW(struct reach_opts, ),
 };
 
 static const struct opt logs_rows[] = {
+	ASK_AS_ROW(struct logs_opts, reach.ask),
+	ASK_CERT_ROW(struct logs_opts, reach.ask),
 	{ .name = "follow",
 	  .help = "go on until it has ended",
 	  .kind = OPT_FLAG,
 	  OPT_AT(struct logs_opts, follow) },
-	REACH_ROWS(struct logs_opts, reach.),
+	ASK_KEY_ROW(struct logs_opts, reach.ask),
+	ASK_MANIFEST_ROW(struct logs_opts, reach.ask),
+	WORKER_ROW(struct logs_opts, reach.),
 };
 
 static const struct opt digest_rows[] = {
@@ -253,6 +264,31 @@ static const struct http_client_events events = {
 	.failed = on_failed,
 };
 
+/* 403 is said to strangers and, as type urn:confd:error:policy, of what the
+ * manifest does not allow. */
+static bool is_policy(struct slice body)
+{
+	auto_json struct json *root = NULL;
+	struct err ignored; /* a refusal without a document is one as well */
+	struct slice type;
+
+	return json_parse(body, &root, &ignored) == OK &&
+	       json_kind(root) == JSON_OBJECT &&
+	       json_want_str(root, "type", &type, &ignored) == OK &&
+	       slice_eq(type, S("urn:confd:error:policy"));
+}
+
+static enum status check_answer(const struct session *s, struct err *err)
+{
+	struct slice body = buf_slice(&s->body);
+
+	if (peer_refusal("worker", s->status, body, err) == OK)
+		return buf_check(&s->body, "answer", err);
+	if (err->code == E_PERM && is_policy(body))
+		err->code = E_POLICY;
+	return err->code;
+}
+
 /* One exchange; the answer is in s->body. */
 static enum status call(struct session *s, const char *method,
 			struct slice target, struct slice body, struct err *err)
@@ -274,8 +310,7 @@ static enum status call(struct session *s, const char *method,
 	*err = s->err;
 	if (err->code != OK)
 		return err_wrap(err, "worker");
-	TRY(peer_refusal("worker", s->status, buf_slice(&s->body), err));
-	return buf_check(&s->body, "answer", err);
+	return check_answer(s, err);
 }
 
 /* ---- printing ----------------------------------------------------------- */
@@ -544,7 +579,8 @@ static enum status follow(struct session *s, const struct buf *target,
 	struct loop_timer *timer = loop_timer_new(s->as.loop, wake, s->as.loop);
 	enum status st = OK;
 
-	while (st == OK && strcmp(s->state, "running") == 0) {
+	while (st == OK && strcmp(s->state, "stopped") != 0 &&
+	       strcmp(s->state, "failed") != 0) {
 		auto_buf struct buf next = buf_make(512);
 
 		loop_timer_arm(timer, FOLLOW_MS);

@@ -19,6 +19,7 @@
 #define ORPHAN_MS 2000	     /* for a proxy whose workload has ended */
 #define SCAN_STEP (4u << 20) /* bytes read before others have their turn */
 #define ARGS_MAX 48
+#define LAST_WORDS 200 /* bytes of output that tell why it ended at once */
 
 struct workload_life {
 	const struct workload_world *world;
@@ -162,16 +163,35 @@ static void on_chan_gone(void *ctx, const struct err *why)
 		proc_stop(l->proxy, ORPHAN_MS);
 }
 
+/* The end of what it printed, where operators may read it, as one line. */
+static void put_last_words(const struct workload_life *l, struct buf *out)
+{
+	auto_buf struct buf all = buf_make(SUPERVISE_LOG_MAX);
+
+	(void)supervise_logs(l->sandbox, &all);
+	struct slice s = slice_trim(buf_slice(&all));
+	if (s.len == 0)
+		return;
+	if (s.len > LAST_WORDS)
+		s = slice_from(s, s.len - LAST_WORDS);
+	buf_put_str(out, ": ");
+	for (size_t i = 0; i < s.len; i++)
+		buf_put_u8(out, s.p[i] == '\n' ? ' ' : s.p[i]);
+}
+
 static void on_sandbox_changed(void *ctx)
 {
 	struct workload_life *l = ctx;
 	bool well = supervise_get_state(l->sandbox) == SUPERVISE_STOPPED;
 	const char *end = runtime_end_name(supervise_get_end(l->sandbox));
+	auto_buf struct buf words = buf_make(ERR_TEXT_MAX);
 	struct err err;
 
 	if (l->state == WORKLOAD_STARTING) {
+		put_last_words(l, &words);
 		(void)err_set(&err, E_CONFLICT,
-			      "the command ended at once (%s)", end);
+			      "the command ended at once (%s)%.*s", end,
+			      (int)words.len, buf_cstr(&words));
 		fail(l, &err);
 	} else if (l->state == WORKLOAD_RUNNING) {
 		begin_stopping(l, well ? WORKLOAD_STOPPED : WORKLOAD_FAILED,

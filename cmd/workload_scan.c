@@ -14,12 +14,19 @@ static enum status open_command(const struct workload_request *r,
 				struct workload_scan *s, struct err *err)
 {
 	const char *path = r->command.word[0];
+	bool replaced;
 
 	s->facts.alone = true;
 	/* Ours, whatever root has there. */
 	if (strcmp(path, MOUNTS_SHIM) == 0)
 		return digest_self_new(&s->command, err);
 	TRY(digest_file_new(r->root, path, &s->command, err));
+	TRY(digest_is_replaced(s->command, r->root, &replaced, err));
+	if (replaced)
+		return err_set(err, E_CONF,
+			       "%s: of proc, sys, dev, tmp and .confd a "
+			       "sandbox has its own; keep programs elsewhere",
+			       path);
 	if (r->root == NULL)
 		return OK;
 	return digest_is_static(s->command, &s->facts.alone, err);

@@ -9,6 +9,10 @@
 #include <string.h>
 #include <time.h>
 
+/* Macros of the C library where it checks lengths itself (_FORTIFY_SOURCE). */
+#undef sprintf
+#undef vsprintf
+
 #pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf gets
 #pragma GCC poison strtok atoi atol atoll gmtime localtime ctime asctime
 

@@ -16,7 +16,7 @@
 
 #define JSON_MAX_DEPTH 32
 #define JSON_DEPTH_CEILING 256	   /* the most one can ask json_check() for */
-#define JSON_MAX_SIZE (4u << 20)   /* bytes */
+#define JSON_MAX_SIZE (16u << 20)  /* bytes */
 #define JSON_MAX_VALUES (1u << 18) /* bounds the memory of a tree */
 #define JSON_MAX_NUMBER 63	   /* characters; cJSON reads no more */
 

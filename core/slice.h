@@ -30,7 +30,7 @@ struct slice {
 #define slice_of(array) \
 	((struct slice){ (const uint8_t *)(array), sizeof(array) })
 
-/* For printf("%.*s", SLICE_FMT(s)). */
+/* For printf("%.*s", SLICE_FMT(s)).  Evaluates s twice: never cursor_*(). */
 #define SLICE_FMT(s) (int)((s).len), (const char *)((s).p)
 
 static inline struct slice slice_make(const void *p, size_t len)

@@ -8,6 +8,8 @@
 /* What sealing may add to a request: a sixteenth, and a head. */
 #define OVERHEAD(n) ((n) / 16 + (256u << 10))
 
+#define WHOLES 8 /* unchunked messages of full size that are held at once */
+
 struct endpoint {
 	struct exchange_env env;
 	struct adapter_set adapters;
@@ -255,6 +257,7 @@ enum status endpoint_new(const struct endpoint_settings *s,
 		.max_request = s->max_request,
 		.max_response = s->max_response,
 		.max_whole = s->max_whole,
+		.max_wholes = WHOLES * s->max_whole,
 		.done = s->done,
 		.ctx = s->ctx,
 	};

@@ -7,6 +7,7 @@
 #include "core/io/sse.h"
 #include "proxy/bhttp.h"
 #include "proxy/date.h"
+#include "proxy/vet.h"
 
 #define PIECE (64u << 10)      /* bytes of a whole request taken at a time */
 #define EVENT_HOLD (16u << 10) /* bytes of an event waited for its end */
@@ -15,7 +16,7 @@
 #define BREAK_MS 100 /* for an error event to leave before the break */
 
 struct exchange {
-	const struct exchange_env *env;
+	struct exchange_env *env;
 	struct http_call *call;
 	enum ohttp_form form;
 	int64_t began; /* clock_mono_ms */
@@ -46,6 +47,7 @@ struct exchange {
 	struct buf wire;  /* sealed */
 	uint64_t content; /* bytes of the answer's content */
 	struct loop_timer *breaker;
+	size_t charged; /* of env->wholes */
 };
 
 /* ---- what can go wrong ------------------------------------------------------ */
@@ -66,6 +68,12 @@ static const struct refusal busy = {
 	"every hour.",
 	"60"
 };
+static const struct refusal crowded = {
+	503, "urn:confd:error:busy",
+	"Too much is under way in " OHTTP_TYPE_REQ
+	"; try again, or send " OHTTP_TYPE_CHUNKED_REQ ".",
+	"1"
+};
 /* The same for all that an attacker could try, so that it tells nothing. */
 static const struct refusal undecryptable = {
 	400, "urn:confd:error:undecryptable",
@@ -79,46 +87,23 @@ static const struct refusal too_large = {
 	NULL
 };
 
-struct problem {
-	unsigned status;
-	const char *code;
-	const char *message;
-};
-
-static const struct problem not_found = {
-	404, "not_found", "This method and path are not served here."
-};
-static const struct problem malformed = {
+static const struct vet_problem malformed = {
 	400, "malformed_request",
 	"The message inside the sealed request is not valid binary HTTP."
 };
-static const struct problem large = {
+static const struct vet_problem large = {
 	413, "request_too_large", "The request is larger than is taken here."
 };
-static const struct problem bad_header = {
-	400, "header_not_allowed",
-	"The request has a header that is not allowed here, such as "
-	"Content-Encoding or one that overrides method or path."
-};
-static const struct problem bad_type = {
-	400, "unsupported_media_type",
-	"This route needs another Content-Type: application/json, or "
-	"multipart/form-data with a boundary for uploads."
-};
-static const struct problem no_body = {
+static const struct vet_problem no_body = {
 	400, "body_missing", "This route needs a request body; it was empty."
 };
-static const struct problem has_body = { 400, "body_not_allowed",
-					 "This route takes no request body." };
-static const struct problem bad_answer = {
-	502, "upstream_invalid",
-	"The model server's answer is not one that may be passed on."
+static const struct vet_problem has_body = {
+	400, "body_not_allowed", "This route takes no request body."
 };
-static const struct problem answer_large = {
-	502, "upstream_too_large",
-	"The model server's answer is larger than is passed on."
+static const struct vet_problem answer_crowded = {
+	503, "server_busy", "Too many answers of this form are under way."
 };
-static const struct problem failures[] = {
+static const struct vet_problem failures[] = {
 	[FORWARD_REFUSED] = { 502, "upstream_unreachable",
 			      "The model server cannot be reached." },
 	[FORWARD_LATE] = { 504, "upstream_timeout",
@@ -129,6 +114,21 @@ static const struct problem failures[] = {
 	[FORWARD_GARBAGE] = { 502, "upstream_invalid",
 			      "The model server's answer is not valid HTTP." },
 };
+
+/* Memory of whole messages is rationed over all exchanges, since anybody can
+ * send them; false when there is no more. */
+static bool charge(struct exchange *x, size_t n)
+{
+	struct exchange_env *env = x->env;
+
+	if (x->form != OHTTP_WHOLE)
+		return true;
+	if (n > env->max_wholes - env->wholes)
+		return false;
+	env->wholes += n;
+	x->charged += n;
+	return true;
+}
 
 /* ---- sealing ------------------------------------------------------------------ */
 
@@ -245,7 +245,7 @@ static void on_breaker(void *ctx)
 
 /* The answer has begun and cannot be completed: tell a reader of events, if
  * it can be told, then break. */
-static void cut_off(struct exchange *x, const struct problem *p)
+static void cut_off(struct exchange *x, const struct vet_problem *p)
 {
 	auto_buf struct buf event = buf_make(ERROR_MAX);
 
@@ -265,8 +265,14 @@ static void cut_off(struct exchange *x, const struct problem *p)
 	loop_timer_arm(x->breaker, BREAK_MS);
 }
 
+/* Only one that was not reached is sure to have done nothing. */
+static bool is_final(const struct vet_problem *p)
+{
+	return p->status >= 500 && p != &failures[FORWARD_REFUSED];
+}
+
 /* Answer with an error inside, in the shape of the API. */
-static void fail(struct exchange *x, const struct problem *p)
+static void fail(struct exchange *x, const struct vet_problem *p)
 {
 	auto_buf struct buf body = buf_make(ERROR_MAX);
 
@@ -278,8 +284,10 @@ static void fail(struct exchange *x, const struct problem *p)
 	const struct http_header h[] = {
 		{ S("content-type"), slice_str(shape(x)->error_type) },
 		{ S("cache-control"), S("no-store") },
+		/* What client libraries obey, which else try 5xx again. */
+		{ S("x-should-retry"), S("false") },
 	};
-	answer(x, p->status, h, countof(h), buf_slice(&body));
+	answer(x, p->status, h, is_final(p) ? 3 : 2, buf_slice(&body));
 }
 
 /* RFC 9458 section 6.5.2: with our time, so that the client can try again. */
@@ -313,20 +321,6 @@ static void note(struct exchange *x, const struct err *err)
 
 /* ---- the answer ------------------------------------------------------------------ */
 
-static bool media_type_is(struct slice value, const char *want)
-{
-	struct slice type = slice_sub(value, 0, slice_find(value, ';'));
-
-	return slice_eq_nocase(slice_trim(type), slice_str(want));
-}
-
-static bool is_events(const struct http_head *head)
-{
-	return media_type_is(http_head_get(head, "content-type"),
-			     "text/event-stream") &&
-	       http_head_count(head, "content-encoding") == 0;
-}
-
 /* Those of the workload's headers that pass, and the length. */
 static enum status put_answer_head(struct exchange *x,
 				   const struct http_head *head,
@@ -350,23 +344,16 @@ static enum status put_answer_head(struct exchange *x,
 static void on_answer_head(void *ctx, const struct http_head *head)
 {
 	struct exchange *x = ctx;
+	const struct vet_problem *bad = vet_answer(head, x->env->max_response);
 	struct err err;
 
-	/* Redirects are for nobody to follow; an answer that lasts until the
-	 * connection closes cannot be told from one that was cut off. */
-	if ((head->status >= 300 && head->status < 400) ||
-	    head->body == HTTP_UNTIL_CLOSE) {
-		fail(x, &bad_answer);
-		return;
-	}
-	x->is_sse = is_events(head);
-	if (!x->is_sse && head->body == HTTP_LENGTH &&
-	    head->length > x->env->max_response) {
-		fail(x, &answer_large);
+	x->is_sse = vet_is_events(head);
+	if (bad != NULL) {
+		fail(x, bad);
 		return;
 	}
 	if (put_answer_head(x, head, &err) != OK) {
-		fail(x, &bad_answer);
+		fail(x, &vet_answer_bad);
 		return;
 	}
 	x->line.status = head->status;
@@ -399,7 +386,7 @@ static void take_events(struct exchange *x, struct slice part)
 	while (part.len > 0 && !x->ended) {
 		if (sse_scan_next(&x->scan, part, &used, &end, &err) != OK) {
 			x->mid_event = true;
-			cut_off(x, &bad_answer);
+			cut_off(x, &vet_answer_bad);
 			return;
 		}
 		struct slice event = slice_sub(part, 0, used);
@@ -416,17 +403,19 @@ static void on_answer_body(void *ctx, struct slice part)
 	struct exchange *x = ctx;
 
 	x->content += part.len;
-	if (x->is_sse) {
+	if (!charge(x, part.len)) {
+		fail(x, &answer_crowded);
+	} else if (x->is_sse) {
 		take_events(x, part);
 	} else if (x->content > x->env->max_response) {
-		fail(x, &answer_large);
+		fail(x, &vet_answer_large);
 	} else {
 		bhttp_put_content(&x->out, part);
-		if (x->out.bad && !x->begun)
-			fail(x, &answer_large);
-		else
-			seal(x, false);
+		seal(x, false);
 	}
+	/* A whole answer that waits for its end can still be taken back. */
+	if (x->out.bad && !x->begun)
+		fail(x, &vet_answer_large);
 	if (x->forward != NULL && http_call_full(x->call))
 		forward_pause(x->forward);
 }
@@ -440,7 +429,7 @@ static void on_answer_end(void *ctx)
 	put_event(x, (struct slice){ 0 }, false);
 	bhttp_put_end(&x->out, 0);
 	if (x->out.bad && !x->begun)
-		fail(x, &answer_large);
+		fail(x, &vet_answer_large);
 	else
 		seal(x, true);
 }
@@ -479,16 +468,6 @@ static const struct forward_events forward_callbacks = {
 
 /* ---- the request inside ------------------------------------------------------------ */
 
-static bool type_fits(enum route_body want, struct slice type)
-{
-	if (want == ROUTE_JSON)
-		return media_type_is(type, "application/json");
-	if (want == ROUTE_MULTIPART)
-		return media_type_is(type, "multipart/form-data") &&
-		       slice_search(type, S("boundary=")) < type.len;
-	return true;
-}
-
 /* Was it sealed by somebody whose clock is right, and since we are here?  The
  * replay cache knows what this process took; this keeps out what others did.
  * RFC 9458 section 6.5 leaves the Date to the client, and so do we. */
@@ -506,32 +485,19 @@ static bool date_fits(const struct exchange *x, struct slice date)
 	       at <= now + EXCHANGE_DATE_WINDOW;
 }
 
-static bool headers_fit(const struct bhttp_head *head)
-{
-	for (size_t i = 0; i < head->n; i++)
-		if (adapter_request_header(head->h[i].name, head->h[i].value) ==
-		    HEADER_REFUSE)
-			return false;
-	return true;
-}
-
 static void on_head(struct exchange *x, const struct bhttp_head *head)
 {
-	const struct route *route;
+	const struct vet_problem *bad;
 
 	x->head = head;
 	x->match = adapter_find(x->env->adapters, head->method, head->path);
-	route = x->match.route;
-	if (route != NULL)
-		x->line.route = route->path;
+	if (x->match.route != NULL)
+		x->line.route = x->match.route->path;
+	bad = vet_request(head, x->match.route);
 	if (!date_fits(x, bhttp_get(head, "date")))
 		refuse_date(x);
-	else if (route == NULL)
-		fail(x, &not_found);
-	else if (!headers_fit(head))
-		fail(x, &bad_header);
-	else if (!type_fits(route->body, bhttp_get(head, "content-type")))
-		fail(x, &bad_type);
+	else if (bad != NULL)
+		fail(x, bad);
 }
 
 static enum status begin_forward(struct exchange *x, uint64_t length,
@@ -591,7 +557,7 @@ static void on_end(struct exchange *x)
 /* ---- opening ------------------------------------------------------------------------- */
 
 static enum status find_key(void *ctx, const struct ohttp_header *header,
-			    const uint8_t **priv, struct err *err)
+			    struct ohttp_key *out, struct err *err)
 {
 	struct exchange *x = ctx;
 	const struct keyring_key *key =
@@ -602,17 +568,26 @@ static enum status find_key(void *ctx, const struct ohttp_header *header,
 		return err_set(err, E_NOTFOUND, "no key of this id");
 	}
 	x->serial = key->serial;
-	*priv = key->priv;
+	*out = (struct ohttp_key){ .priv = key->priv, .pub = key->pub };
 	return OK;
 }
 
+/* The key may have ended since its id came, and then with it what was
+ * remembered: who waits in between could have a request served again. */
 static enum status check_fresh(void *ctx, const struct ohttp_header *header,
 			       struct err *err)
 {
 	struct exchange *x = ctx;
-	enum status st = replay_check_and_add(x->env->replay, x->serial,
-					      slice_of(header->enc), err);
+	const struct keyring_key *key =
+		keyring_find(x->env->keys, header->key_id, clock_wall());
+	enum status st;
 
+	if (key == NULL || key->serial != x->serial) {
+		x->refusal = &no_key;
+		return err_set(err, E_NOTFOUND, "the key has ended");
+	}
+	st = replay_check_and_add(x->env->replay, x->serial,
+				  slice_of(header->enc), err);
 	if (st != OK)
 		x->refusal = st == E_CONFLICT ? &replayed : &busy;
 	return st;
@@ -647,6 +622,7 @@ static bool step_sealed(struct exchange *x)
 static bool step_plain(struct exchange *x)
 {
 	struct slice piece = slice_sub(x->plain, 0, PIECE);
+	bool last = x->plain_last && piece.len == x->plain.len;
 	struct bhttp_event ev;
 	struct err err;
 	size_t used;
@@ -655,8 +631,7 @@ static bool step_plain(struct exchange *x)
 	if (x->form == OHTTP_WHOLE && x->forward != NULL &&
 	    forward_full(x->forward))
 		return false;
-	if (bhttp_next(&x->request, piece, x->plain_last, &used, &ev, &err) !=
-	    OK) {
+	if (bhttp_next(&x->request, piece, last, &used, &ev, &err) != OK) {
 		fail(x, err.code == E_LIMIT ? &large : &malformed);
 		return false;
 	}
@@ -688,6 +663,10 @@ static void on_call_body(void *ctx, struct slice part)
 	x->line.bytes_in += part.len;
 	if (!x->reading)
 		return;
+	if (!charge(x, part.len)) {
+		refuse(x, &crowded);
+		return;
+	}
 	x->in = part;
 	pump(x);
 	x->in = (struct slice){ 0 };
@@ -719,6 +698,7 @@ static void on_call_gone(void *ctx, const struct err *why)
 	x->line.ms = clock_mono_ms() - x->began;
 	if (x->env->done != NULL)
 		x->env->done(x->env->ctx, &x->line);
+	x->env->wholes -= x->charged;
 	drop_forward(x);
 	loop_timer_free(x->breaker);
 	ohttp_server_free(x->sealed);
@@ -736,7 +716,7 @@ static const struct http_call_events call_callbacks = {
 	.gone = on_call_gone,
 };
 
-void exchange_begin(const struct exchange_env *env, enum ohttp_form form,
+void exchange_begin(struct exchange_env *env, enum ohttp_form form,
 		    struct http_call *call)
 {
 	struct exchange *x = mem_must(sizeof(*x));

@@ -42,12 +42,14 @@ struct exchange_env {
 	uint64_t max_request;  /* bytes of content */
 	uint64_t max_response; /* the same, of answers that are no stream */
 	size_t max_whole;      /* bytes, all of a message/ohttp-req */
+	size_t max_wholes;     /* bytes, all of them at once, with answers */
+	size_t wholes;	       /* and how many there are now */
 	void (*done)(void *ctx, const struct exchange_line *line); /* or NULL */
 	void *ctx;
 };
 
 /* Take the call and answer it. */
-void exchange_begin(const struct exchange_env *env, enum ohttp_form form,
+void exchange_begin(struct exchange_env *env, enum ohttp_form form,
 		    struct http_call *call);
 
 #endif

@@ -200,13 +200,13 @@ static enum status server_on_prefix(void *ctx, struct slice prefix,
 {
 	struct ohttp_server *s = ctx;
 	uint8_t info[INFO_MAX];
-	const uint8_t *priv;
+	struct ohttp_key key;
 
 	TRY(read_header(prefix, &s->header, err));
-	TRY(s->keys.find(s->keys.ctx, &s->header, &priv, err));
-	TRY(hpke_receiver(priv, s->header.aead,
-			  put_info(s->form, &s->header, info), s->header.enc,
-			  &s->hpke, err));
+	TRY(s->keys.find(s->keys.ctx, &s->header, &key, err));
+	TRY(hpke_receiver_known(key.priv, key.pub, s->header.aead,
+				put_info(s->form, &s->header, info),
+				s->header.enc, &s->hpke, err));
 	s->request.aead.hpke = s->hpke;
 	return OK;
 }

@@ -156,12 +156,17 @@ struct ohttp_header {
 	uint8_t enc[HPKE_ENC_LEN]; /* differs in every request */
 };
 
+/* Borrowed: valid until the call for which they were found returns. */
+struct ohttp_key {
+	const uint8_t *priv; /* HPKE_PRIV_LEN bytes */
+	const uint8_t *pub;  /* HPKE_PUB_LEN bytes; knowing them saves time */
+};
+
 struct ohttp_server_keys {
-	/* Borrow the private key (HPKE_PRIV_LEN bytes) of header->key_id; it
-	 * must be valid until the call returns.  A failure ends the exchange
-	 * with it, such as E_NOTFOUND for an id that is not known. */
+	/* Lend the keys of header->key_id.  A failure ends the exchange with
+	 * it, such as E_NOTFOUND for an id that is not known. */
 	enum status (*find)(void *ctx, const struct ohttp_header *header,
-			    const uint8_t **priv, struct err *err);
+			    struct ohttp_key *out, struct err *err);
 
 	/* The first chunk is authentic and nothing of it was passed on: the
 	 * place for the replay check.  May be NULL.  A failure ends the

@@ -34,7 +34,7 @@ void refusal_reply(struct http_call *call, const struct refusal *r)
 void refusal_reply_api(struct http_call *call, const struct adapter *a,
 		       const struct refusal_api *r)
 {
-	struct http_header extra[3] = {
+	struct http_header extra[4] = {
 		{ S("Cache-Control"), S("no-store") },
 	};
 	size_t n = 1;
@@ -46,6 +46,9 @@ void refusal_reply_api(struct http_call *call, const struct adapter *a,
 	if (r->unauthentic)
 		extra[n++] = (struct http_header){ S("Confd-Authenticated"),
 						   S("no") };
+	if (r->final)
+		extra[n++] =
+			(struct http_header){ S("X-Should-Retry"), S("false") };
 	a->put_error(&body, r->status, r->message, r->code);
 	http_call_reply(call, r->status, a->error_type, buf_slice(&body), extra,
 			n);

@@ -36,6 +36,7 @@ struct refusal_api {
 	const char *code;    /* a stable word, or NULL */
 	const char *retry;
 	bool unauthentic; /* Confd-Authenticated: no */
+	bool final;	  /* x-should-retry: false, for client libraries */
 };
 void refusal_reply_api(struct http_call *call, const struct adapter *a,
 		       const struct refusal_api *r);

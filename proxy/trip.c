@@ -56,50 +56,51 @@ struct problem {
 	const char *code;
 	const char *message;
 	const char *retry;
+	bool final; /* it may have been accepted: no other try */
 };
 
 static const struct problem no_keys = {
 	503, "keys_changed",
 	"The endpoint's keys have changed and could not be verified anew yet. "
-	"Nothing was sent; try again.",
-	"2"
+	"The endpoint says that it did nothing; try again.",
+	"2", false
 };
 static const struct problem clock_off = {
 	503, "clock_off",
 	"The clock of this machine is off, which is now taken into account. "
 	"Nothing was done; try again.",
-	"1"
+	"1", false
 };
 static const struct problem cannot_seal = { 500, "internal_error",
 					    "The request could not be sealed.",
-					    NULL };
+					    NULL, true };
 static const struct problem too_many_headers = {
 	431, "headers_too_large",
-	"The request has too many or too long headers.", NULL
+	"The request has too many or too long headers.", NULL, true
 };
 static const struct problem not_sealed = {
 	502, "answer_not_encrypted",
 	"The endpoint's answer was not encrypted, so it was not passed on.",
-	NULL
+	NULL, true
 };
 static const struct problem altered = {
 	502, "answer_altered",
 	"The endpoint's answer was altered or cut off, so it was not passed "
 	"on.",
-	NULL
+	NULL, true
 };
 static const struct problem failures[] = {
 	[FORWARD_REFUSED] = { 502, "endpoint_unreachable",
-			      "The endpoint cannot be reached.", "2" },
+			      "The endpoint cannot be reached.", "2", false },
 	[FORWARD_LATE] = { 504, "endpoint_timeout",
-			   "The endpoint did not answer in time.", NULL },
+			   "The endpoint did not answer in time.", NULL, true },
 	[FORWARD_BROKEN] = { 502, "endpoint_closed",
 			     "The endpoint ended the connection before its "
 			     "answer was complete.",
-			     NULL },
+			     NULL, true },
 	[FORWARD_GARBAGE] = { 502, "endpoint_invalid",
-			      "The endpoint's answer is not valid HTTP.",
-			      NULL },
+			      "The endpoint's answer is not valid HTTP.", NULL,
+			      true },
 };
 
 /* ---- ends -------------------------------------------------------------------- */
@@ -149,7 +150,8 @@ static void fail(struct trip *x, const struct problem *p)
 			  &(struct refusal_api){ .status = p->status,
 						 .message = p->message,
 						 .code = p->code,
-						 .retry = p->retry });
+						 .retry = p->retry,
+						 .final = p->final });
 }
 
 /* The same, with what a log may say of it. */
@@ -264,6 +266,10 @@ static void send_again(struct trip *x)
 
 	drop_forward(x);
 	x->again = false;
+	if (!x->env->has_key) {
+		fail(x, &no_keys);
+		return;
+	}
 	x->line.again = true;
 	set_date(x);
 	if (open_exchange(x, &err) != OK) {
@@ -286,7 +292,10 @@ void trip_keys(struct trip_env *env)
 		struct trip *x = env->waiting;
 
 		stop_waiting(x);
-		send_again(x);
+		if (x->serial != env->serial)
+			send_again(x);
+		else
+			fail(x, &no_keys);
 	}
 }
 

@@ -6,9 +6,11 @@
  * answer that was cut short or altered never ends cleanly.
  *
  * A request is sent a second time in two cases only, in both of which the
- * proxy has said that it did nothing: it does not know the key (then new keys
- * are asked for first), or finds the Date too far off (said under seal, with
- * the right time). */
+ * proxy has said that it did nothing: it finds the Date too far off (said
+ * under seal, with the right time), or it does not know the key.  The latter
+ * comes in clear, from whoever is in between, so the present keys are asked
+ * for first, and if they are the same ones nothing is sent again: a relay that
+ * lies can have a request served twice only when keys change. */
 #ifndef CONFD_PROXY_TRIP_H
 #define CONFD_PROXY_TRIP_H
 
@@ -56,7 +58,7 @@ struct trip_env {
 void trip_begin(struct trip_env *env, struct http_call *call,
 		const struct http_head *head, struct adapter_match match);
 
-/* New keys are in env, or could not be had: those who wait go on. */
+/* The present keys are in env, or could not be had: those who wait go on. */
 void trip_keys(struct trip_env *env);
 void trip_no_keys(struct trip_env *env);
 

@@ -2,6 +2,7 @@
 
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/securebits.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -11,6 +12,12 @@
 #include "sandbox/namespace.h"
 
 #define CAP_MAX 64
+
+/* Being user 0, or becoming it, gives no capability; nor can this be undone. */
+#define SECURE_BITS                                                       \
+	(SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_KEEP_CAPS_LOCKED | \
+	 SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_NO_CAP_AMBIENT_RAISE |    \
+	 SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED)
 
 enum status identity_enter(bool has_root, struct err *err)
 {
@@ -26,7 +33,9 @@ enum status identity_limit(const struct sandbox_limits *limits, struct err *err)
 		__rlimit_resource_t what;
 		rlim_t value;
 	} rows[] = {
-		{ RLIMIT_CORE, 0 },
+		/* Not 0: with that the kernel still feeds a program that
+		 * core_pattern names, with 1 it does not (core(5)). */
+		{ RLIMIT_CORE, IDENTITY_CORE_LIMIT },
 		{ RLIMIT_NOFILE, limits->nofile },
 		/* Counted in this user namespace alone (Linux 5.14). */
 		{ RLIMIT_NPROC, limits->pids },
@@ -63,6 +72,8 @@ static enum status drop_capabilities(struct err *err)
 
 enum status identity_drop(bool has_root, struct err *err)
 {
+	if (prctl(PR_SET_SECUREBITS, SECURE_BITS) < 0)
+		return err_errno(err, "sandbox: secure bits");
 	for (int cap = 0; cap < CAP_MAX; cap++)
 		if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1 &&
 		    prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0)

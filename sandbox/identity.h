@@ -4,6 +4,10 @@
 
 #include "sandbox/spec.h"
 
+/* Bytes; less than any core dump has, and the one value with which the kernel
+ * starts no program to take it. */
+#define IDENTITY_CORE_LIMIT 1
+
 /* Become root of the sandbox, where it has one (it was started by root). */
 enum status identity_enter(bool has_root, struct err *err);
 

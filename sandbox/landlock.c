@@ -83,6 +83,8 @@ static enum status add_path(int ruleset, const struct landlock_path *p,
 	if (p->write)
 		rights |= S_ISDIR(st.st_mode) ? WRITE_DIR_RIGHTS
 					      : WRITE_FILE_RIGHTS;
+	if (p->write && S_ISCHR(st.st_mode))
+		rights |= FS_IOCTL_DEV;
 	struct landlock_path_beneath_attr attr = { .allowed_access =
 							   rights & handled,
 						   .parent_fd = fd };
@@ -105,7 +107,8 @@ enum status landlock_restrict(const struct landlock_path *paths, size_t n,
 			      struct err *err)
 {
 	size_t v = known(landlock_version());
-	struct ruleset attr = { .fs = versions[v].fs };
+	struct ruleset attr = { .fs = versions[v].fs,
+				.scoped = v < SCOPE_FROM ? 0 : SCOPE_SIGNAL };
 
 	if (v == 0)
 		return OK;

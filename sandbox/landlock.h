@@ -8,14 +8,14 @@
 
 struct landlock_path {
 	const char *path; /* a file, or a directory with all below */
-	bool write;	  /* change, make and remove, too */
+	bool write;	  /* change, make and remove, too; control devices */
 };
 
 /* What the kernel offers; 0: nothing. */
 int landlock_version(void);
 
-/* From now on only these paths can be opened, and nothing executed.  A path
- * that does not exist is an error (E_NOTFOUND).  OK without effect where the
+/* From now on only these paths can be opened, nothing executed, and no process
+ * that is not below this one signalled.  A path that does not exist is an error (E_NOTFOUND).  OK without effect where the
  * kernel has no Landlock. */
 enum status landlock_restrict(const struct landlock_path *paths, size_t n,
 			      struct err *err);

@@ -12,10 +12,12 @@
 #include "sandbox/namespace.h"
 
 #define TREES_MAX 256
+#define FILES_PER_MIB 256 /* of scratch: empty ones take memory, too */
 
 #define READ_ONLY (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)
 #define NO_PROGRAMS (READ_ONLY | MOUNT_ATTR_NOEXEC)
-#define DEVICE (MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC)
+/* Read-only is the node, not what it leads to. */
+#define DEVICE (MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC)
 #define SCRATCH (MS_NOSUID | MS_NODEV | MS_NOEXEC)
 
 /* A copy of a mounted tree, or a symbolic link, and where it goes. */
@@ -36,10 +38,11 @@ static int proc_fd = -1;
 static const char *const host_top[] = { "bin",	"lib", "lib32", "lib64",
 					"sbin", "usr", NULL };
 static const char *const host_etc[] = {
-	"alternatives", "fonts",     "java*",		"ld.so.*", "localtime",
-	"mime.types",	"nsswitch*", "protocols",	"python*", "services",
-	"ssl",		"timezone",  "ca-certificates", NULL
+	"alternatives", "fonts",	   "java*",	"ld.so.*", "localtime",
+	"mime.types",	"nsswitch*",	   "protocols", "python*", "services",
+	"timezone",	"ca-certificates", NULL
 };
+static const char *const host_ssl[] = { "certs", "openssl*", NULL };
 
 /* Ours, whatever a root file system has there. */
 static const char *const own_top[] = { "proc", "sys",	 "dev",
@@ -69,25 +72,12 @@ static const struct {
 	{ "/dev/stderr", "/proc/self/fd/2" },
 };
 
-/* What /proc tells of the machine, and nobody here needs. /proc as a whole
- * is read-only. */
-static const char *const masked_files[] = {
-	"/proc/cmdline",     "/proc/config.gz",	    "/proc/diskstats",
-	"/proc/interrupts",  "/proc/iomem",	    "/proc/ioports",
-	"/proc/kallsyms",    "/proc/kcore",	    "/proc/key-users",
-	"/proc/keys",	     "/proc/kmsg",	    "/proc/kpagecgroup",
-	"/proc/kpagecount",  "/proc/kpageflags",    "/proc/latency_stats",
-	"/proc/modules",     "/proc/pagetypeinfo",  "/proc/partitions",
-	"/proc/sched_debug", "/proc/slabinfo",	    "/proc/softirqs",
-	"/proc/swaps",	     "/proc/sysrq-trigger", "/proc/timer_list",
-	"/proc/vmallocinfo", "/proc/vmstat",
-};
-static const char *const masked_dirs[] = {
-	"/proc/acpi",	 "/proc/asound",	"/proc/bus",
-	"/proc/driver",	 "/proc/dynamic_debug", "/proc/fs",
-	"/proc/irq",	 "/proc/pressure",	"/proc/scsi",
-	"/proc/sys/dev", "/proc/sysvipc",	"/proc/tty",
-};
+/* What /proc keeps beside the processes: programs need it to size themselves.
+ * All else there tells of the machine, or will with the next kernel, and is
+ * masked.  /proc as a whole is read-only. */
+static const char *const proc_kept[] = { "cpuinfo", "filesystems", "loadavg",
+					 "meminfo", "stat",	   "sys",
+					 "uptime",  "version",	   NULL };
 
 static bool listed(const char *const *list, const char *name)
 {
@@ -212,7 +202,11 @@ static enum status copy_root(const struct sandbox_spec *spec, struct err *err)
 	if (spec->root != NULL)
 		return copy_entries(spec->root, "/", NULL, own_top, err);
 	TRY(copy_entries("/", "/", host_top, own_top, err));
-	return copy_entries("/etc", "/etc/", host_etc, own_top, err);
+	TRY(copy_entries("/etc", "/etc/", host_etc, own_top, err));
+	if (access("/etc/ssl", F_OK) < 0)
+		return OK;
+	/* Not /etc/ssl/private. */
+	return copy_entries("/etc/ssl", "/etc/ssl/", host_ssl, own_top, err);
 }
 
 static bool is_below(const char *path, const char *dir)
@@ -229,6 +223,7 @@ static enum status copy_command(const struct sandbox_spec *spec,
 {
 	const char *path = spec->argv[0];
 	char top[NAME_MAX + 1];
+	struct stat st;
 
 	(void)snprintf(top, sizeof(top), "%.*s", (int)strcspn(path + 1, "/"),
 		       path + 1);
@@ -243,6 +238,10 @@ static enum status copy_command(const struct sandbox_spec *spec,
 	for (size_t i = 0; i < spec->n_mounts; i++)
 		if (is_below(path, spec->mounts[i].to))
 			return OK;
+	/* A directory would bring all that is below it. */
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+		return err_set(err, E_CONF, "sandbox: command %s is not a file",
+			       path);
 	return copy_tree(AT_FDCWD, path, 0, path, READ_ONLY, err);
 }
 
@@ -377,21 +376,34 @@ static enum status enter_root(struct err *err)
 	return OK;
 }
 
-static enum status mask(struct err *err)
+static enum status mask(const char *path, bool is_dir, struct err *err)
 {
-	for (size_t i = 0; i < countof(masked_files); i++)
-		if (mount("/dev/null", masked_files[i], NULL, MS_BIND, NULL) <
-			    0 &&
-		    errno != ENOENT)
-			return err_errno(err, "sandbox: mask %s",
-					 masked_files[i]);
-	for (size_t i = 0; i < countof(masked_dirs); i++)
-		if (mount("tmpfs", masked_dirs[i], "tmpfs", SCRATCH | MS_RDONLY,
-			  "size=4k,nr_inodes=1,mode=0555") < 0 &&
-		    errno != ENOENT)
-			return err_errno(err, "sandbox: mask %s",
-					 masked_dirs[i]);
+	int rc = is_dir ? mount("tmpfs", path, "tmpfs", SCRATCH | MS_RDONLY,
+				"size=4k,nr_inodes=1,mode=0555")
+			: mount("/dev/null", path, NULL, MS_BIND, NULL);
+
+	if (rc < 0 && errno != ENOENT)
+		return err_errno(err, "sandbox: mask %s", path);
 	return OK;
+}
+
+/* Links (self, net) lead to processes, as numbers do. */
+static enum status mask_machine(struct err *err)
+{
+	__attribute__((cleanup(close_dir))) DIR *d = opendir("/proc");
+	const struct dirent *e;
+	char path[PATH_MAX];
+
+	if (d == NULL)
+		return err_errno(err, "sandbox: read /proc");
+	while ((e = readdir(d)) != NULL) {
+		if (e->d_type == DT_LNK || listed(proc_kept, e->d_name) ||
+		    strchr(".0123456789", e->d_name[0]) != NULL)
+			continue;
+		(void)snprintf(path, sizeof(path), "/proc/%s", e->d_name);
+		TRY(mask(path, e->d_type == DT_DIR, err));
+	}
+	return mask("/proc/sys/dev", true, err);
 }
 
 static enum status place_proc(struct err *err)
@@ -401,16 +413,18 @@ static enum status place_proc(struct err *err)
 		       MOVE_MOUNT_F_EMPTY_PATH) < 0)
 		return err_errno(err, "sandbox: mount /proc");
 	(void)close(proc_fd);
-	return mask(err);
+	return mask_machine(err);
 }
 
 static enum status place_scratch(const char *path, uint64_t mib,
 				 struct err *err)
 {
-	char options[64];
+	char options[96];
 
-	(void)snprintf(options, sizeof(options), "size=%llum,mode=1777",
-		       (unsigned long long)mib);
+	(void)snprintf(options, sizeof(options),
+		       "size=%llum,nr_inodes=%llu,mode=1777",
+		       (unsigned long long)mib,
+		       (unsigned long long)mib * FILES_PER_MIB);
 	TRY(make_dirs(path, true, err));
 	if (mount("tmpfs", path, "tmpfs", SCRATCH, options) < 0)
 		return err_errno(err, "sandbox: mount %s", path);

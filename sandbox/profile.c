@@ -19,6 +19,7 @@
 #define STORE PROFILE_STORE
 #define SPAWN PROFILE_SPAWN
 #define GUEST PROFILE_GUEST
+#define TEE PROFILE_TEE
 #define ALL (~0u)
 
 /* Arguments of int that the kernel cuts to 32 bits, compared as it does. */
@@ -31,12 +32,19 @@
 		.arg = (index) + 1, .mask = (m), .value = (v) \
 	}
 
+/* A pointer that is not given. */
+#define NULL_AT(index)                            \
+	{                                         \
+		.arg = (index) + 1, .mask = ~0ull \
+	}
+
 /* Namespaces that clone(2) can make.  CLONE_NEWTIME has no bit there. */
 #define CLONE_NAMESPACES                                               \
 	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | \
 	 CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
 
 #define SOCKET_TYPE 0xf /* without SOCK_CLOEXEC, SOCK_NONBLOCK */
+#define FCNTL_OLD 64	/* commands below it are of the process's own files */
 #define OPEN_CHANGES (O_ACCMODE | O_CREAT | O_TRUNC)
 
 /* linux/sev-guest.h and linux/tdx-guest.h: asking for a report. */
@@ -58,7 +66,7 @@ static const struct profile profiles[PROFILE_COUNT] = {
 	},
 	[PROFILE_AS_KEEPER] = {
 		.name = "as-keeper",
-		.groups = BASE | STREAM | READ | STORE,
+		.groups = BASE | STREAM | READ | STORE | TEE,
 		.kill = true, .landlock = true,
 	},
 	[PROFILE_AS_JUDGE] = {
@@ -131,7 +139,7 @@ static const struct profile_row rows[] = {
 	      "ioprio_set landlock_add_rule landlock_create_ruleset "
 	      "landlock_restrict_self"),
 	CALLS(GUEST,
-	      "prctl prlimit64 rt_sigqueueinfo rt_tgsigqueueinfo "
+	      "prctl rt_sigqueueinfo rt_tgsigqueueinfo "
 	      "sched_get_priority_max sched_get_priority_min "
 	      "sched_getattr sched_getparam sched_getscheduler "
 	      "sched_rr_get_interval sched_setaffinity sched_setattr "
@@ -142,7 +150,7 @@ static const struct profile_row rows[] = {
 	      "restart_syscall rseq rt_sigaction rt_sigpending "
 	      "rt_sigprocmask rt_sigreturn rt_sigsuspend "
 	      "rt_sigtimedwait sched_getaffinity sched_yield "
-	      "set_robust_list set_tid_address setrlimit sigaltstack "
+	      "set_robust_list set_tid_address sigaltstack "
 	      "sysinfo tgkill umask uname"),
 	/* Asking for the execution domain, and setting the normal one; the
 	 * others weaken the address space. */
@@ -150,15 +158,29 @@ static const struct profile_row rows[] = {
 	WHERE(GUEST, "personality", IS(0, 0)),
 	WHERE(BASE, "prctl", IS(0, PR_SET_NAME)),
 	WHERE(BASE, "prctl", IS(0, PR_GET_DUMPABLE)),
-	WHERE(BASE, "prlimit64", IS(0, 0)),
+	WHERE(BASE, "prlimit64", IS(0, 0), NULL_AT(2)),
+	WHERE(GUEST, "prlimit64", NULL_AT(2)),
+	/* All limits but RLIMIT_CORE, 4: at 0 a crash feeds the host. */
+#define SET_LIMIT(mask, value)                             \
+	WHERE(GUEST, "prlimit64", BITS(1, mask, value)), \
+	WHERE(GUEST, "setrlimit", BITS(0, mask, value))
+	SET_LIMIT(1u, 1u),
+	SET_LIMIT(2u, 2u),
+	SET_LIMIT(4u, 0u),
+	SET_LIMIT(8u, 8u),
 
 	/* Descriptors. */
 	CALLS(ALL,
-	      "close close_range dup dup2 dup3 fcntl fstat lseek pipe2 "
+	      "close close_range dup dup2 dup3 fstat lseek pipe2 "
 	      "read readv write writev"),
 	CALLS(GUEST,
 	      "pipe preadv preadv2 pwritev pwritev2 sendfile splice tee "
 	      "vmsplice copy_file_range memfd_create"),
+	/* Without leases and F_NOTIFY, which reach others through a file. */
+	WHERE(ALL, "fcntl", BITS(1, ~(FCNTL_OLD - 1u), 0)),
+	WHERE(ALL, "fcntl", IS(1, F_DUPFD_CLOEXEC)),
+	WHERE(GUEST, "fcntl", IS(1, F_SETPIPE_SZ)),
+	WHERE(GUEST, "fcntl", BITS(1, ~7u, F_GETPIPE_SZ)), /* and seals */
 	WHERE(BASE, "newfstatat", BITS(3, AT_EMPTY_PATH, AT_EMPTY_PATH)),
 
 	/* Sockets that are there. */
@@ -213,10 +235,10 @@ static const struct profile_row rows[] = {
 	WHERE(GUEST, "ioctl", IS(1, SIOCGIFMTU)),
 	WHERE(GUEST, "ioctl", IS(1, SIOCGIFHWADDR)),
 	WHERE(GUEST, "ioctl", IS(1, SIOCGIFINDEX)),
-	WHERE(STORE, "ioctl", IS(1, SNP_GET_REPORT)),
-	WHERE(STORE, "ioctl", IS(1, SNP_GET_DERIVED_KEY)),
-	WHERE(STORE, "ioctl", IS(1, SNP_GET_EXT_REPORT)),
-	WHERE(STORE, "ioctl", IS(1, TDX_CMD_GET_REPORT0)),
+	WHERE(TEE, "ioctl", IS(1, SNP_GET_REPORT)),
+	WHERE(TEE, "ioctl", IS(1, SNP_GET_DERIVED_KEY)),
+	WHERE(TEE, "ioctl", IS(1, SNP_GET_EXT_REPORT)),
+	WHERE(TEE, "ioctl", IS(1, TDX_CMD_GET_REPORT0)),
 
 	/* Files, read. */
 	CALLS(READ,
@@ -225,9 +247,7 @@ static const struct profile_row rows[] = {
 	      "stat statfs statx"),
 	CALLS(GUEST,
 	      "chdir fchdir fgetxattr flistxattr getdents getxattr "
-	      "inotify_add_watch inotify_init inotify_init1 "
-	      "inotify_rm_watch lgetxattr listxattr llistxattr openat2 "
-	      "readahead"),
+	      "lgetxattr listxattr llistxattr openat2 readahead"),
 	WHERE(READ, "open", BITS(1, OPEN_CHANGES, O_RDONLY)),
 	WHERE(READ, "openat", BITS(2, OPEN_CHANGES, O_RDONLY)),
 

@@ -29,6 +29,7 @@ enum profile_id {
 #define PROFILE_STORE (1u << 6)	 /* change files */
 #define PROFILE_SPAWN (1u << 7)	 /* start and watch processes */
 #define PROFILE_GUEST (1u << 8)	 /* only foreign code wants it */
+#define PROFILE_TEE (1u << 9)	 /* ask the TEE's device for evidence */
 
 /* What becomes of a call that no row allows. */
 enum profile_refusal {
@@ -49,7 +50,7 @@ struct profile {
 /* One condition on an argument: (argument & mask) == value. */
 struct profile_test {
 	uint8_t arg; /* 1 + index; 0: none */
-	uint32_t mask, value;
+	uint64_t mask, value;
 };
 
 struct profile_row {

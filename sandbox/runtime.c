@@ -3,11 +3,13 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "core/cleanup.h"
 #include "core/io/proc.h"
+#include "sandbox/identity.h"
 #include "sandbox/inside.h"
 #include "sandbox/namespace.h"
 
@@ -115,12 +117,16 @@ static enum status expect_exec(int sync, struct err *err)
 static enum status lead(const struct runtime_settings *set, pid_t pid, int sync,
 			struct cgroup *group, struct err *err)
 {
+	const struct rlimit core = { IDENTITY_CORE_LIMIT, IDENTITY_CORE_LIMIT };
 	const char go = INSIDE_GO;
 	uint32_t base = set->id_base != 0 ? set->id_base : RUNTIME_ID_BASE;
 
 	TRY(expect(sync, INSIDE_HELLO, err));
 	TRY(namespace_map(pid, base, err));
 	TRY(cgroup_add(group, pid, err));
+	/* We may have given up our own limit (core/secret.h), and only root
+	 * can raise it; without, the empty coredump_filter has to do. */
+	(void)prlimit(pid, RLIMIT_CORE, &core, NULL);
 	if (send(sync, &go, 1, MSG_NOSIGNAL) != 1)
 		return err_errno(err, "sandbox: child is gone");
 	return expect_exec(sync, err);

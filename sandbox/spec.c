@@ -38,6 +38,17 @@ static enum status check_path(const char *what, const char *path,
 		       what, path == NULL ? "" : path);
 }
 
+/* The host's own root would bring its sockets (/run), homes and secrets. */
+static enum status check_root(const char *root, struct err *err)
+{
+	if (strcmp(root, "/") == 0)
+		return err_set(err, E_CONF,
+			       "workload: root is /, want an unpacked root "
+			       "file system; leave it out to use the host's "
+			       "programs");
+	return check_path("root", root, err);
+}
+
 /* Count words and add up their bytes. */
 static size_t count(const char *const *words, size_t *bytes)
 {
@@ -158,7 +169,7 @@ enum status spec_check(const struct sandbox_spec *spec, struct err *err)
 	for (size_t i = 0; spec->env != NULL && spec->env[i] != NULL; i++)
 		TRY(check_variable(spec->env[i], err));
 	if (spec->root != NULL)
-		TRY(check_path("root", spec->root, err));
+		TRY(check_root(spec->root, err));
 	if (spec->cwd != NULL)
 		TRY(check_path("cwd", spec->cwd, err));
 	if (spec->port == 0)

@@ -2,7 +2,7 @@
  * revisions.  The store is not trusted: it may lose or withhold; values are
  * sealed by the caller, bound to key name and revision.
  *
- * dir:PATH is one file a key, written atomically. */
+ * dir:PATH is one file a key, written atomically; one process at a time. */
 #ifndef CONFD_CORE_IO_STORE_H
 #define CONFD_CORE_IO_STORE_H
 
@@ -12,8 +12,11 @@
 
 struct store;
 
-/* url: dir:PATH (made with mode 0700 when it is not there; refused when
- * others can enter it).  E_USAGE for another scheme. */
+/* url: dir:PATH (made with mode 0700 when it is not there, and its parents
+ * with 0755; refused when others can enter it).
+ *
+ * E_USAGE	another scheme.
+ * E_CONFLICT	another process, or store of this one, has it open. */
 enum status store_open(const char *url, struct store **out, struct err *err);
 void store_free(struct store *s);
 

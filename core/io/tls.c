@@ -58,7 +58,7 @@ static const struct {
 	{ MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY, E_IO,
 	  "the peer ended TLS" },
 	{ MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE, E_CRYPTO,
-	  "the peer refused (an alert)" },
+	  "the peer refused (an alert); TLS 1.3 is required" },
 	{ MBEDTLS_ERR_SSL_BAD_PROTOCOL_VERSION, E_CRYPTO,
 	  "the peer does not speak TLS 1.3" },
 	{ MBEDTLS_ERR_SSL_INVALID_RECORD, E_CRYPTO,

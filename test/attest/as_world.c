@@ -198,8 +198,10 @@ static void make_manifest(struct as_world *w)
 	buf_put_str(b, ",");
 	put_policy(w, "q", 1);
 	buf_put_str(b, "},\"attestation_service\":{\"policies\":[\"p\"]},"
-		       "\"workers\":{\"llama\":{\"policies\":[\"p\"]},"
-		       "\"other\":{\"policies\":[\"q\"]}},"
+		       "\"workers\":{\"llama\":{\"policies\":[\"p\"],"
+		       "\"adapters\":[\"openai\"]},"
+		       "\"other\":{\"policies\":[\"q\"],"
+		       "\"adapters\":[\"openai\"]}},"
 		       "\"operators\":[{\"name\":\"ops\",\"spki_sha256\":\"");
 	text_hex(b, slice_of(w->spki));
 	buf_put_str(b, "\"}],\"secrets\":{\"static\":[\"team-a\"]},"
@@ -305,33 +307,106 @@ struct http_client *as_world_connect(struct as_world *w, bool anonymous)
 	return c;
 }
 
-static void answered(void *ctx, const struct err *err, unsigned status,
-		     struct slice body)
+static void copy_header(const struct http_head *head, const char *name,
+			char *to, size_t size)
+{
+	struct slice value = http_head_get(head, name);
+
+	(void)snprintf(to, size, "%.*s", SLICE_FMT(value));
+}
+
+static void on_head(void *ctx, const struct http_head *head)
 {
 	struct as_world *w = ctx;
 
-	w->err = *err;
-	w->status = status;
-	buf_put(&w->body, body);
+	w->status = head->status;
+	copy_header(head, "allow", w->allow, sizeof(w->allow));
+	copy_header(head, "content-type", w->type, sizeof(w->type));
+}
+
+static void on_body(void *ctx, struct slice part)
+{
+	struct as_world *w = ctx;
+
+	buf_put(&w->body, part);
+}
+
+static void on_end(void *ctx)
+{
+	struct as_world *w = ctx;
+
+	w->err.code = OK;
 	w->done = true;
+}
+
+static void on_failed(void *ctx, const struct err *why, bool sent)
+{
+	struct as_world *w = ctx;
+
+	(void)sent;
+	w->err = *why;
+	w->status = 0;
+	w->done = true;
+}
+
+static const struct http_client_events answering = {
+	.head = on_head,
+	.body = on_body,
+	.end = on_end,
+	.failed = on_failed,
+};
+
+void as_world_wait(struct as_world *w)
+{
+	int64_t until = clock_mono_ms() + ANSWER_MS;
+
+	while (!w->done && clock_mono_ms() < until)
+		loop_run_once(w->loop, 20);
+	if (!EXPECT(w->done))
+		abort(); /* it would be told of an answer that is gone */
+}
+
+static bool begin(struct as_world *w, struct http_client *c,
+		  const char *method, const char *target, const char *type,
+		  struct slice body)
+{
+	const struct http_header header = { S("Content-Type"),
+					    slice_str(type) };
+
+	w->done = false;
+	w->status = 0;
+	w->allow[0] = w->type[0] = '\0';
+	buf_clear(&w->body);
+	if (http_client_begin(c, method, slice_str(target), &header,
+			      type != NULL, body.len, &answering, w,
+			      &w->err) != OK)
+		return false;
+	http_client_body(c, body);
+	http_client_body_end(c);
+	return true;
+}
+
+void as_world_begin(struct as_world *w, struct http_client *c,
+		    const char *method, const char *target, struct slice body)
+{
+	EXPECT(begin(w, c, method, target, "application/json", body));
+}
+
+unsigned as_world_ask_as(struct as_world *w, struct http_client *c,
+			 const char *method, const char *target,
+			 const char *type, struct slice body)
+{
+	if (!begin(w, c, method, target, type, body))
+		return 0;
+	as_world_wait(w);
+	return w->status;
 }
 
 unsigned as_world_ask(struct as_world *w, struct http_client *c,
 		      const char *method, const char *target, struct slice body)
 {
-	int64_t until = clock_mono_ms() + ANSWER_MS;
-
-	w->done = false;
-	w->status = 0;
-	buf_clear(&w->body);
-	http_client_call(c, method, slice_str(target),
-			 body.len > 0 ? "application/json" : NULL, body,
-			 w->body.max, answered, w);
-	while (!w->done && clock_mono_ms() < until)
-		loop_run_once(w->loop, 20);
-	if (!EXPECT(w->done))
-		abort(); /* it would be told of an answer that is gone */
-	return w->status;
+	return as_world_ask_as(w, c, method, target,
+			       body.len > 0 ? "application/json" : NULL, body);
 }
 
 bool as_world_refused(const struct as_world *w, unsigned status,

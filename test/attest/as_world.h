@@ -35,6 +35,7 @@ struct as_world {
 	bool done;
 	struct err err;
 	unsigned status;
+	char allow[64], type[64]; /* headers */
 	struct buf body;
 };
 
@@ -61,6 +62,18 @@ struct http_client *as_world_connect(struct as_world *w, bool anonymous);
 unsigned as_world_ask(struct as_world *w, struct http_client *c,
 		      const char *method, const char *target,
 		      struct slice body);
+
+/* The same with a Content-Type of the caller's; NULL: none. */
+unsigned as_world_ask_as(struct as_world *w, struct http_client *c,
+			 const char *method, const char *target,
+			 const char *type, struct slice body);
+
+/* Ask in the background; the answer is there with w->done. */
+void as_world_begin(struct as_world *w, struct http_client *c,
+		    const char *method, const char *target, struct slice body);
+
+/* Let the loop run until w->done. */
+void as_world_wait(struct as_world *w);
 
 /* Whether the last answer was a problem document of this status and name. */
 bool as_world_refused(const struct as_world *w, unsigned status,

@@ -116,7 +116,7 @@ TEST(live_leases_are_never_dropped_for_new_ones_and_their_list_fits)
 	const struct lease *got = NULL;
 
 	fill(l, NOW);
-	EXPECT(give(l, 1u << 30, "a", NOW + 59, &got) == E_LIMIT);
+	EXPECT(give(l, 1u << 30, "a", NOW + 59, &got) == E_UNAVAIL);
 	EXPECT(got == NULL);
 	EXPECT(listed(l, NOW) == LEASES_MAX);
 	leases_write(l, NOW, &w);

@@ -375,6 +375,18 @@ static const struct {
 	  6, "workers.llama.images[0]: expected" },
 	{ "\"sha256:" D32 "\"", "\"" D32 "\"",
 	  6, "workers.llama.images[0]: expected" },
+	{ "\"sha256:" D32 "\"", "\"upstream:\"",
+	  6, "workers.llama.images[0]: expected" },
+	{ "\"sha256:" D32 "\"", "\"upstream:https://127.0.0.1:9\"",
+	  6, "workers.llama.images[0]: expected" },
+	{ "\"sha256:" D32 "\"", "\"upstream:127.0.0.1:9\"",
+	  6, "workers.llama.images[0]: expected" },
+	{ "\"sha256:" D32 "\"", "\"upstream:http://h:9/v1\"",
+	  6, "workers.llama.images[0]: expected" },
+	{ "\"sha256:" D32 "\"", "\"upstream:http://h:99999\"",
+	  6, "workers.llama.images[0]: expected" },
+	{ "\"sha256:" D32 "\"", "\"upstream:http://a b:9\"",
+	  6, "workers.llama.images[0]: expected" },
 	{ "\"sha256:" D32 "\"", "\"any\"",
 	  6, "workers.llama.images: expected any to stand alone" },
 	{ "[\"openai\",\"anthropic\"]", "[]",
@@ -595,6 +607,31 @@ TEST(warns_of_what_is_allowed_but_unwise)
 	for (size_t i = 0; i < out.len; i++)
 		lines += buf_slice(&out).p[i] == '\n';
 	CHECK_EQ_U64(lines, countof(sentences));
+}
+
+TEST(warns_of_a_server_outside_the_sandbox)
+{
+	static const char *const urls[] = { "http://127.0.0.1:8000",
+					    "http://[::1]:80", "unix:/run/m",
+					    "http://model.internal" };
+	auto_buf struct buf text = buf_make(TEXT_MAX), out = buf_make(TEXT_MAX);
+	char image[64];
+	struct err err;
+
+	for (size_t i = 0; i < countof(urls); i++) {
+		auto_manifest struct manifest *m = NULL;
+
+		(void)snprintf(image, sizeof(image), "\"upstream:%s\"",
+			       urls[i]);
+		buf_clear(&out);
+		CHECK(parse(change(&text, "\"sha256:" D32 "\"", image), &m,
+			    &err) == OK);
+		manifest_warnings(m, &out);
+		CHECK(strstr(buf_cstr(&out),
+			     "workers.llama: images has an upstream") != NULL);
+		CHECK(strstr(buf_cstr(&out), "workers.any: images has") ==
+		      NULL);
+	}
 }
 
 TEST(warns_of_what_is_missing)

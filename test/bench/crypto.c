@@ -133,12 +133,12 @@ static void hpke_from(size_t n)
 }
 
 static enum status find_key(void *ctx, const struct ohttp_header *header,
-			    const uint8_t **key, struct err *e)
+			    struct ohttp_key *key, struct err *e)
 {
 	(void)ctx;
 	(void)header;
 	(void)e;
-	*key = priv;
+	*key = (struct ohttp_key){ priv, pub };
 	return OK;
 }
 

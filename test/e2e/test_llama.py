@@ -4,6 +4,7 @@ namespace, run by an operator; skipped where it is not on this machine."""
 import glob
 import json
 import os
+import shutil
 import subprocess
 
 from lib import (CONFD, TOP, Place, Skip, check, confd, connect, events, request, run, wait_until)
@@ -61,7 +62,9 @@ def workload(*args, **more):
 
 
 def test_another_root_is_refused():
-    done = workload("run", "evil", "--port", "8000", "--root", "/usr", "--listen",
+    os.makedirs(p("other/bin"), exist_ok=True)
+    shutil.copy("/bin/sh", p("other/bin/sh"))
+    done = workload("run", "evil", "--port", "8000", "--root", p("other"), "--listen",
                     "https://127.0.0.1:0", "--", "/bin/sh", ok=False)
     check(done.returncode != 0 and "images" in done.stderr, done)
 

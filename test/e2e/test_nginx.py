@@ -35,10 +35,10 @@ http {{
   fastcgi_temp_path {place.path('f')}; uwsgi_temp_path {place.path('u')};
   scgi_temp_path {place.path('s')};
   server {{
-    {listen} {certs}
+    {listen} {certs} ssl_protocols TLSv1.3;
     client_max_body_size 200m;
     location / {{
-      proxy_pass {scheme}://{proxy}; proxy_http_version 1.1; proxy_buffering off;
+      proxy_pass {scheme}://{proxy}; proxy_http_version 1.1; proxy_buffering off; proxy_ssl_protocols TLSv1.3;
       proxy_request_buffering off; proxy_set_header Connection "";
     }}
   }}
@@ -114,7 +114,7 @@ def test_a_capture_shows_nothing():
     with Place() as place:
         demo = start_balanced(place, False)
         client = demo.client.rsplit(":", 1)[1]
-        dump = place.start([tcpdump, "-i", "lo", "-s", "0", "-U", "-w", place.path("all.pcap"),
+        dump = place.start([tcpdump, "-i", "lo", "--immediate-mode", "-s", "0", "-U", "-w", place.path("all.pcap"),
                             "tcp and not port " + client], "tcpdump")
         wait_until(lambda: "listening on" in dump.text(), 10, "tcpdump")
         talk(demo)

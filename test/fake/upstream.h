@@ -18,6 +18,14 @@
  *	early	   answer 413 with the first byte of the body, read no more
  *	deaf	   read the head, nothing more, and never answer
  *	status	   answer with status x-fake-size
+ *	old, old-close
+ *		   answer in HTTP/1.0, with a length and without
+ *	long-head  answer with a head of x-fake-size bytes
+ *	many-interim
+ *		   1xx heads without an end
+ *	sealed, unknown-key
+ *		   as a proxy that lies: garbage of the sealed media type, and
+ *		   the problem that says that the key is not known
  *
  * x-fake-events: events of a stream (4); x-fake-delay: milliseconds before
  * each.  GET /stats answers {"requests":N,"aborts":N,"bytes":N}. */
@@ -266,6 +274,21 @@ static void fake_silent(struct fake_conn *c)
 	(void)c;
 }
 
+static void fake_long_head(struct fake_conn *c)
+{
+	fake_put(c, S("HTTP/1.1 200 OK\r\nX-Long: "));
+	for (uint64_t i = 0; i < c->size; i++)
+		fake_put(c, S("x"));
+	fake_put(c, S("\r\nContent-Length: 0\r\n\r\n"));
+	c->busy = false;
+}
+
+static void fake_many_interim(struct fake_conn *c)
+{
+	for (unsigned i = 0; i < 2 * HTTP_MAX_INTERIM; i++)
+		fake_put(c, S("HTTP/1.1 102 Processing\r\n\r\n"));
+}
+
 /* clang-format off */
 static const struct {
 	const char *name;
@@ -281,6 +304,20 @@ static const struct {
 	{ "status", fake_status, NULL },
 	{ "silent", fake_silent, NULL },
 	{ "deaf", fake_silent, NULL },
+	{ "long-head", fake_long_head, NULL },
+	{ "many-interim", fake_many_interim, NULL },
+	{ "old", NULL, "HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n"
+	  "Content-Length: 2\r\n\r\n{}" },
+	{ "old-close", NULL, "HTTP/1.0 200 OK\r\n"
+	  "Content-Type: application/json\r\n\r\n{}" },
+	{ "sealed", NULL, "HTTP/1.1 200 OK\r\n"
+	  "Content-Type: message/ohttp-chunked-res\r\n"
+	  "Content-Length: 60\r\n\r\n"
+	  "123456789012345678901234567890123456789012345678901234567890" },
+	{ "unknown-key", NULL, "HTTP/1.1 422 Unprocessable Content\r\n"
+	  "Content-Type: application/problem+json\r\nContent-Length: 71\r\n\r\n"
+	  "{\"type\":\"https://iana.org/assignments/http-problem-types#"
+	  "ohttp-key\"}   " },
 	{ "garbage", NULL, "SSH-2.0-OpenSSH_9.2p1\r\n" },
 	{ "redirect", NULL, "HTTP/1.1 302 Found\r\n"
 	  "Location: http://169.254.169.254/\r\nContent-Length: 0\r\n\r\n" },

@@ -44,12 +44,14 @@ static inline struct fuzz_recipe fuzz_recipe(struct slice in)
 }
 
 static inline enum status fuzz_find(void *ctx, const struct ohttp_header *h,
-				    const uint8_t **priv, struct err *err)
+				    struct ohttp_key *out, struct err *err)
 {
 	static const uint8_t key[32] = { 1 };
+	static uint8_t pub[32];
 
 	(void)ctx, (void)h, (void)err;
-	*priv = key;
+	x25519_public(key, pub);
+	*out = (struct ohttp_key){ key, pub };
 	return OK;
 }
 

@@ -8,14 +8,14 @@
 
 /* The server's key, and what was asked of its owner. */
 struct owner {
-	uint8_t priv[32];
+	uint8_t priv[32], pub[32];
 	enum status find, fresh; /* what to answer */
 	unsigned found, freshened;
 	struct ohttp_header header;
 };
 
 static enum status find(void *ctx, const struct ohttp_header *header,
-			const uint8_t **priv, struct err *err)
+			struct ohttp_key *out, struct err *err)
 {
 	struct owner *o = ctx;
 
@@ -23,7 +23,7 @@ static enum status find(void *ctx, const struct ohttp_header *header,
 	o->header = *header;
 	if (o->find != OK)
 		return err_set(err, o->find, "no such key");
-	*priv = o->priv;
+	*out = (struct ohttp_key){ o->priv, o->pub };
 	return OK;
 }
 
@@ -47,6 +47,7 @@ static struct ohttp_server *serve(enum ohttp_form form, struct owner *o,
 
 	*o = (struct owner){ .find = OK };
 	memcpy(o->priv, hex(priv).b, sizeof(o->priv));
+	x25519_public(o->priv, o->pub);
 	return EXPECT(ohttp_server_new(form, &keys, limits, &s, &err) == OK)
 		       ? s
 		       : NULL;
