@@ -82,7 +82,7 @@ else
 HARDEN = -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong \
 	-fstack-clash-protection -ftrivial-auto-var-init=zero \
 	-fzero-call-used-regs=used-gpr
-ifneq ($(filter x86_64%,$(shell $(CC) -dumpmachine)),)
+ifeq ($(shell uname -m),x86_64)
 HARDEN += -fcf-protection=full
 endif
 LINK = -static-pie -Wl,-z,relro,-z,now,-z,noexecstack

@@ -13,6 +13,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 top=$(dirname "$here")
 : "${CC:=gcc}"
 jobs=$(nproc)
+unset MAKEFLAGS MFLAGS # their makes are not part of ours
 
 "$here/need.sh" gcc libc6-dev make binutils pkg-config patch bzip2 xz-utils \
 	libevent-dev libseccomp-dev zlib1g-dev

@@ -429,9 +429,10 @@ static enum status init(struct demo *d, struct err *err)
 	say(d, d->kept ? "confd status: the manifest of an earlier demo holds"
 		       : "confd init: the admin verifies it and sets the "
 			 "manifest");
-	if (quiet_command(d, argv, err) == OK || !d->kept || d->halt)
-		return err->code;
-	return err_set(err, err->code,
+	enum status st = quiet_command(d, argv, err);
+	if (st == OK || !d->kept || d->halt)
+		return st;
+	return err_set(err, st,
 		       "%s has the state of an earlier demo, which cannot go "
 		       "on (a changed program cannot open it): remove it, or "
 		       "take another --dir",

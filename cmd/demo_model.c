@@ -11,6 +11,7 @@
 
 #define BODY_MAX (16u << 20)
 #define ANSWER_MAX (64u << 20)
+#define BEGIN_MAX 200 /* bytes of the prompt that are repeated */
 #define WORD_MS 15 /* between two events of a stream: as a model would */
 
 struct model {
@@ -81,10 +82,20 @@ static struct slice last_prompt(const struct json *root)
 	return prompt;
 }
 
+/* The first n bytes at most, without the half of a character. */
+static struct slice begin_of(struct slice s, size_t n)
+{
+	if (s.len <= n)
+		return s;
+	while (n > 0 && (s.p[n] & 0xc0) == 0x80)
+		n--;
+	return slice_sub(s, 0, n);
+}
+
 /* What it has to say: the same for the same prompt. */
 static void compose(struct slice prompt, struct buf *out)
 {
-	struct slice begin = slice_sub(prompt, 0, 200);
+	struct slice begin = begin_of(prompt, BEGIN_MAX);
 
 	buf_putf(out,
 		 "I am confd's demo model, not an AI: I only count. Your "

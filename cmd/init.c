@@ -55,8 +55,9 @@ static enum status put_secret(const struct manifest *m, const char *arg,
 			       "secret '%.*s' is not in the manifest's "
 			       "secrets.static",
 			       SLICE_FMT(name));
-	TRY(file_read_secret((const char *)rest.p + 1, KEYBOX_VALUE_MAX, &value,
-			     err));
+	TRY(ask_permission(file_read_secret((const char *)rest.p + 1,
+					    KEYBOX_VALUE_MAX, &value, err),
+			   err));
 	if (secret_slice(value).len < 16)
 		return err_set(err, E_CONF,
 			       "secret '%.*s': %zu bytes, expected 16 to %d",

@@ -192,7 +192,7 @@ struct target {
 
 static bool split_target(struct slice target, struct target *out)
 {
-	struct slice rest = target, path;
+	struct slice rest = target, path = { 0 };
 	struct target t = { 0 };
 
 	(void)slice_split(&rest, '?', &path);
@@ -304,7 +304,8 @@ static void on_create(void *ctx, struct http_call *call, struct slice body)
 /* "application/json", whatever parameters follow. */
 static bool is_json(const struct http_head *head)
 {
-	struct slice rest = http_head_get(head, "content-type"), type;
+	struct slice rest = http_head_get(head, "content-type");
+	struct slice type = { 0 };
 
 	(void)slice_split(&rest, ';', &type);
 	return slice_eq_nocase(slice_trim(type), S("application/json"));

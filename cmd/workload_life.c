@@ -169,7 +169,9 @@ static void put_last_words(const struct workload_life *l, struct buf *out)
 	auto_buf struct buf all = buf_make(SUPERVISE_LOG_MAX);
 
 	(void)supervise_logs(l->sandbox, &all);
-	struct slice s = slice_trim(buf_slice(&all));
+	struct slice s = buf_slice(&all);
+	while (s.len > 0 && s.p[s.len - 1] <= ' ')
+		s.len--;
 	if (s.len == 0)
 		return;
 	if (s.len > LAST_WORDS)

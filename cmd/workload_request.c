@@ -156,6 +156,22 @@ static enum status check_kind(const struct workload_request *r, struct err *err)
 	return OK;
 }
 
+static enum status check_paths(const struct workload_request *r,
+			       struct err *err)
+{
+	if (r->command.n > 0 && r->command.word[0][0] != '/')
+		return err_set(err, E_PARSE,
+			       "command[0] '%s': expected an absolute path, "
+			       "as the sandbox sees it",
+			       r->command.word[0]);
+	if (r->root != NULL && r->root[0] != '/')
+		return err_set(err, E_PARSE,
+			       "root '%s': expected an absolute path, on the "
+			       "worker",
+			       r->root);
+	return OK;
+}
+
 static enum status check_upstream(const struct workload_request *r,
 				  struct err *err)
 {
@@ -219,6 +235,7 @@ enum status workload_request_check(struct workload_request *r, struct err *err)
 			       "command, env and the rest: more than %u bytes",
 			       WORKLOAD_TEXT_MAX);
 	TRY(check_kind(r, err));
+	TRY(check_paths(r, err));
 	TRY(check_upstream(r, err));
 	TRY(workload_request_listen(r, &listen, err));
 	return check_adapters(r, err);

@@ -45,8 +45,8 @@ enum status workload_request_add(struct workload_words *w, struct slice s,
 				 const char *what, struct err *err);
 
 /* Whether the parts fit together, each in its form: exactly one of command
- * and upstream, a port for a command, an address to listen at, adapters
- * (none: openai is put there).  E_PARSE names the member. */
+ * and upstream, a port and absolute paths for a command, an address to listen
+ * at, adapters (none: openai is put there).  E_PARSE names the member. */
 enum status workload_request_check(struct workload_request *r, struct err *err);
 
 /* The address to listen at; its tls says whether the proxy serves TLS. */

@@ -16,6 +16,7 @@ struct store;
  * with 0755; refused when others can enter it).
  *
  * E_USAGE	another scheme.
+ * E_PERM	others can enter it, or it is not ours.
  * E_CONFLICT	another process, or store of this one, has it open. */
 enum status store_open(const char *url, struct store **out, struct err *err);
 void store_free(struct store *s);

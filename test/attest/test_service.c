@@ -319,14 +319,14 @@ TEST(leases_are_for_admins_and_operators_only)
 	auto_as_world struct as_world w;
 	auto_client struct http_client *nobody = NULL;
 	auto_client struct http_client *stranger = NULL;
-	auto_client struct http_client *operator= NULL;
+	auto_client struct http_client *ops = NULL;
 	struct identity me;
 
 	as_world_init(&w);
 	CHECK(as_world_start(&w, "memory"));
-	operator= as_world_connect(&w, false);
-	CHECK(as_world_set(&w, operator) == 200);
-	CHECK(as_world_ask(&w, operator, "GET", "/v1/workers", S("")) == 200);
+	ops = as_world_connect(&w, false);
+	CHECK(as_world_set(&w, ops) == 200);
+	CHECK(as_world_ask(&w, ops, "GET", "/v1/workers", S("")) == 200);
 	CHECK(slice_eq(buf_slice(&w.body), S("[]")));
 
 	nobody = as_world_connect(&w, true);

@@ -5,15 +5,19 @@
 #include "core/cleanup.h"
 #include "core/clock.h"
 #include "core/hpke.h"
+#include "core/identity.h"
+#include "core/io/tls.h"
 #include "core/mem.h"
 #include "core/text.h"
 #include "proxy/ohttp.h"
 #include "test/bench/bench.h"
 
 #define SMALL 256
+#define CHAT 1024
 #define LARGE 16384
+#define HUGE 65536
 
-static uint8_t bytes[LARGE + GCM_TAG_LEN], sealed[LARGE + GCM_TAG_LEN];
+static uint8_t bytes[HUGE + GCM_TAG_LEN], sealed[HUGE + GCM_TAG_LEN];
 static uint8_t iv[GCM_IV_LEN];
 static struct gcm *gcm;
 static struct err err;
@@ -41,9 +45,19 @@ static void seal_small(size_t n)
 	seal(n, SMALL);
 }
 
+static void seal_chat(size_t n)
+{
+	seal(n, CHAT);
+}
+
 static void seal_large(size_t n)
 {
 	seal(n, LARGE);
+}
+
+static void seal_huge(size_t n)
+{
+	seal(n, HUGE);
 }
 
 static void open_small(size_t n)
@@ -51,9 +65,19 @@ static void open_small(size_t n)
 	open_sealed(n, SMALL);
 }
 
+static void open_chat(size_t n)
+{
+	open_sealed(n, CHAT);
+}
+
 static void open_large(size_t n)
 {
 	open_sealed(n, LARGE);
+}
+
+static void open_huge(size_t n)
+{
+	open_sealed(n, HUGE);
 }
 
 static void set_key(size_t n)
@@ -240,6 +264,92 @@ static void verify_p384(size_t n)
 	verify_with(p384, n);
 }
 
+/* ---- TLS ----------------------------------------------------------------- */
+
+/* One direction between two sessions. */
+struct pipe {
+	uint8_t bytes[LARGE];
+	size_t len, at;
+};
+
+struct side {
+	struct pipe *in, *out;
+};
+
+static struct tls *server, *client;
+
+static long side_send(void *ctx, const uint8_t *p, size_t n)
+{
+	const struct side *s = ctx;
+
+	if (n > sizeof(s->out->bytes) - s->out->len)
+		return TLS_FAIL;
+	memcpy(s->out->bytes + s->out->len, p, n);
+	s->out->len += n;
+	return (long)n;
+}
+
+static long side_recv(void *ctx, uint8_t *p, size_t n)
+{
+	const struct side *s = ctx;
+	struct pipe *in = s->in;
+	size_t part = n < in->len - in->at ? n : in->len - in->at;
+
+	if (part == 0)
+		return TLS_AGAIN;
+	memcpy(p, in->bytes + in->at, part);
+	in->at += part;
+	return (long)part;
+}
+
+static struct tls_session *new_session(struct tls *t, struct side *s)
+{
+	const struct tls_transport io = { side_send, side_recv, s };
+	struct tls_session *session = NULL;
+
+	bench_must(tls_session_new(t, NULL, io, &session, &err), &err);
+	return session;
+}
+
+/* Both sides of a handshake, in turns. */
+static void shake_hands(size_t n)
+{
+	static struct pipe there, back;
+	struct side left = { .in = &back, .out = &there };
+	struct side right = { .in = &there, .out = &back };
+
+	for (size_t i = 0; i < n; i++) {
+		there.len = there.at = back.len = back.at = 0;
+		struct tls_session *c = new_session(client, &left);
+		struct tls_session *s = new_session(server, &right);
+		enum status cst = E_AGAIN, sst = E_AGAIN;
+		while (cst == E_AGAIN || sst == E_AGAIN) {
+			if (cst == E_AGAIN)
+				cst = tls_session_handshake(c, &err);
+			if (sst == E_AGAIN)
+				sst = tls_session_handshake(s, &err);
+		}
+		bench_must(cst, &err);
+		bench_must(sst, &err);
+		tls_session_free(c);
+		tls_session_free(s);
+	}
+}
+
+static void make_tls(void)
+{
+	static const struct tls_settings set = { .server = false };
+	struct tls_settings own = { .server = true, .n_chain = 1 };
+	struct identity id = { 0 };
+
+	bench_must(identity_new("bench", 1, &id, &err), &err);
+	own.chain[0] = x509_der(id.cert);
+	own.key = id.key;
+	bench_must(tls_new(&own, &server, &err), &err);
+	bench_must(tls_new(&set, &client, &err), &err);
+	identity_free(&id);
+}
+
 /* ---- attestation --------------------------------------------------------- */
 
 static struct verifier_case attested;
@@ -328,8 +438,12 @@ static void judge(size_t n)
 static const struct bench_row rows[] = {
 	{ "aes256gcm_seal_256", seal_small, SMALL },
 	{ "aes256gcm_open_256", open_small, SMALL },
+	{ "aes256gcm_seal_1k", seal_chat, CHAT },
+	{ "aes256gcm_open_1k", open_chat, CHAT },
 	{ "aes256gcm_seal_16k", seal_large, LARGE },
 	{ "aes256gcm_open_16k", open_large, LARGE },
+	{ "aes256gcm_seal_64k", seal_huge, HUGE },
+	{ "aes256gcm_open_64k", open_huge, HUGE },
 	{ "aes256gcm_key", set_key, 0 },
 	{ "sha256_16k", hash_large, LARGE },
 	{ "sha384_16k", hash384_large, LARGE },
@@ -345,6 +459,7 @@ static const struct bench_row rows[] = {
 	{ "p256_verify", verify_p256, 0 },
 	{ "p384_sign", sign_p384, 0 },
 	{ "p384_verify", verify_p384, 0 },
+	{ "tls13_handshake_both", shake_hands, 0 },
 	{ "sim_verification", judge, 0 },
 };
 /* clang-format on */
@@ -357,6 +472,7 @@ int main(void)
 	bench_must(gcm_new(slice_make(bytes, 32), &gcm, &err), &err);
 	bench_must(keypair_new(KEY_P256, &p256, &err), &err);
 	bench_must(keypair_new(KEY_P384, &p384, &err), &err);
+	make_tls();
 	if (sim_available())
 		make_case();
 	bench_table(rows, sim_available() ? countof(rows) : countof(rows) - 1);

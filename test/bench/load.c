@@ -1,8 +1,8 @@
-/* A load generator: plain HTTP/1.1, one process, one core.
+/* A load generator: HTTP/1.1, one process, one core.
  *
- *	load --mode req|sse|idle --at HOST:PORT [--conns N] [--seconds S]
- *	     [--warm S] [--body BYTES] [--events N] [--every US]
- *	     [--pids PID,PID,...]
+ *	load --mode req|sse|hold|shake --at HOST:PORT [--conns N] [--count N]
+ *	     [--seconds S] [--warm S] [--body BYTES] [--events N] [--every US]
+ *	     [--tls 1] [--pids PID,PID,...]
  *	load --mode start --at FILE -- COMMAND...
  *	load --mode accept --at HOST:PORT -- COMMAND...
  *
@@ -10,12 +10,15 @@
  *	and again; latency is from the first byte sent to the last received.
  * sse	each connection asks the mock for a stream of N events, one each US
  *	microseconds; latency is from the time in an event to its arrival.
- * idle	the connections are made, and nothing is sent.
+ * hold	as sse, but the streams are begun a few at a time, and left when the
+ *	head of each has come and the seconds have passed.
+ * shake	TLS connections, one after the other: made, and broken.
  * start, accept	run the command; latency is from exec until FILE is
  *	there, or until it accepts a connection; then it is ended.
  *
- * What is counted begins after the warm-up; then requests under way are
- * waited for.  One line of JSON is printed: units (requests or events) in the
+ * With --count so many requests are made in all, and all are counted.  Without,
+ * what is counted begins after the warm-up; then requests under way are
+ * waited for.  --tls 1 speaks TLS 1.3 to whoever it is.  One line of JSON is printed: units (requests or events) in the
  * counted time, per_second, latencies in microseconds, errors, and for each
  * PID the CPU time that it took meanwhile and its memory at the end.  Any
  * error, such as a status but 200 or an event too few, makes the exit
@@ -28,24 +31,28 @@
 
 #include "core/cleanup.h"
 #include "core/io/http_parse.h"
+#include "core/io/tls.h"
 #include "test/bench/proc.h"
 #include "test/bench/times.h"
 
 #define IN_SIZE (64u << 10)
 #define LINE_MAX 1024 /* bytes of an event's line that are looked at */
 #define DRAIN_NS 10000000000u
-#define REQUEST_MAX (64u << 20)
+#define COUNT_NS 120000000000u /* for all that --count asks for */
+#define REQUEST_MAX (256u << 20)
 #define START_NS 10000000000u
+#define HOLD_WIDTH 32 /* streams that are being begun at once */
 
 struct settings {
 	const char *mode, *at, *pids;
 	double seconds, warm;
-	uint64_t conns, body, events, every;
+	uint64_t conns, count, body, events, every, tls;
 	char *const *command;
 };
 
 struct user {
 	int fd;
+	struct tls_session *session; /* NULL: plain */
 	bool busy;
 	size_t sent; /* of the request */
 	uint64_t began;
@@ -59,11 +66,15 @@ struct user {
 struct load {
 	const struct settings *set;
 	bool stream;
+	bool hold;
 	int epoll;
+	struct tls *tls;
 	struct user *user;
+	size_t n_users;
 	struct buf request;
 	uint64_t from, until; /* what is counted; ns */
 	uint64_t units, errors;
+	uint64_t left; /* requests to make yet */
 	size_t busy;
 	struct times times;
 };
@@ -77,8 +88,81 @@ static void fail(struct load *l, struct user *u, const char *why)
 	if (u->busy)
 		l->busy--;
 	u->busy = false;
+	tls_session_free(take(u->session));
 	(void)close(u->fd);
 	u->fd = -1;
+}
+
+/* ---- bytes --------------------------------------------------------------- */
+
+static long session_send(void *ctx, const uint8_t *p, size_t n)
+{
+	const struct user *u = ctx;
+	ssize_t sent = send(u->fd, p, n, MSG_NOSIGNAL);
+
+	if (sent < 0)
+		return errno == EAGAIN ? TLS_AGAIN : TLS_FAIL;
+	return sent;
+}
+
+static long session_recv(void *ctx, uint8_t *p, size_t n)
+{
+	const struct user *u = ctx;
+	ssize_t got = recv(u->fd, p, n, 0);
+
+	if (got < 0)
+		return errno == EAGAIN ? TLS_AGAIN : TLS_FAIL;
+	return got;
+}
+
+/* As send and recv. */
+static ssize_t give(struct user *u, struct slice s)
+{
+	struct err err;
+	size_t n;
+
+	if (u->session == NULL)
+		return send(u->fd, s.p, s.len, MSG_NOSIGNAL);
+	enum status st = tls_session_write(u->session, s, &n, &err);
+	errno = st == E_AGAIN ? EAGAIN : EIO;
+	return st == OK ? (ssize_t)n : -1;
+}
+
+static ssize_t take_in(struct user *u, uint8_t *to, size_t max)
+{
+	struct err err;
+	size_t n;
+
+	if (u->session == NULL)
+		return recv(u->fd, to, max, 0);
+	enum status st = tls_session_read(u->session, to, max, &n, &err);
+	errno = st == E_AGAIN ? EAGAIN : EIO;
+	return st == OK ? (ssize_t)n : -1;
+}
+
+static void use_tls(struct load *l)
+{
+	static const struct tls_settings set = { .server = false };
+	struct err err;
+
+	bench_must(crypto_setup(&err), &err);
+	bench_must(tls_new(&set, &l->tls, &err), &err);
+}
+
+/* Connect, with a handshake where there is TLS; both are waited for. */
+static void make_connection(struct load *l, struct user *u)
+{
+	struct sockaddr_in at = bench_address(l->set->at);
+	struct tls_transport io = { session_send, session_recv, u };
+	struct err err;
+
+	u->fd = bench_socket();
+	if (connect(u->fd, (struct sockaddr *)&at, sizeof(at)) < 0)
+		bench_die(l->set->at);
+	if (l->tls == NULL)
+		return;
+	bench_must(tls_session_new(l->tls, NULL, io, &u->session, &err), &err);
+	bench_must(tls_session_handshake(u->session, &err), &err);
 }
 
 /* ---- requests ------------------------------------------------------------ */
@@ -115,7 +199,7 @@ static void push(struct load *l, struct user *u)
 {
 	while (u->sent < l->request.len) {
 		struct slice rest = slice_from(buf_slice(&l->request), u->sent);
-		ssize_t n = send(u->fd, rest.p, rest.len, MSG_NOSIGNAL);
+		ssize_t n = give(u, rest);
 		if (n < 0 && errno == EAGAIN) {
 			bench_watch(l->epoll, EPOLL_CTL_MOD, u->fd,
 				    EPOLLIN | EPOLLOUT, u);
@@ -133,8 +217,9 @@ static void ask(struct load *l, struct user *u)
 {
 	uint64_t now = bench_now();
 
-	if (now >= l->until)
+	if (now >= l->until || l->left == 0)
 		return;
+	l->left--;
 	u->busy = true;
 	l->busy++;
 	u->began = now;
@@ -147,7 +232,7 @@ static void ask(struct load *l, struct user *u)
 
 static void count(struct load *l, uint64_t began, uint64_t now)
 {
-	if (now < l->from || now >= l->until)
+	if (now < l->from || now >= l->until || l->hold)
 		return;
 	l->units++;
 	times_add(&l->times, now > began ? now - began : 0);
@@ -200,6 +285,17 @@ static void on_end(struct load *l, struct user *u, uint64_t now)
 	ask(l, u);
 }
 
+static void add_user(struct load *l);
+
+/* A stream is there, and stays: on to the next one. */
+static void on_held(struct load *l, struct user *u, uint64_t now)
+{
+	l->units++;
+	times_add(&l->times, now - u->began);
+	if (l->n_users < l->set->conns)
+		add_user(l);
+}
+
 /* One event of the parser; false when there is no more to do. */
 static bool on_event(struct load *l, struct user *u,
 		     const struct http_event *ev, uint64_t now)
@@ -210,6 +306,8 @@ static bool on_event(struct load *l, struct user *u,
 		fail(l, u, "an answer with another status than 200");
 		return false;
 	}
+	if (ev->kind == HTTP_HEAD && l->hold)
+		on_held(l, u, now);
 	if (ev->kind == HTTP_DATA && l->stream)
 		on_stream(l, u, ev->data, now);
 	if (ev->kind == HTTP_END)
@@ -217,29 +315,37 @@ static bool on_event(struct load *l, struct user *u,
 	return u->busy;
 }
 
-static void on_user(struct load *l, struct user *u)
+static void parse(struct load *l, struct user *u, struct slice in)
 {
-	static uint8_t in[IN_SIZE];
+	uint64_t now = bench_now();
 	struct http_event ev;
 	struct err err;
 	size_t used;
 
-	ssize_t n = recv(u->fd, in, sizeof(in), 0);
-	if (n < 0 && errno == EAGAIN)
-		return;
-	if (n <= 0 || !u->busy) {
-		fail(l, u, "the connection was closed");
-		return;
-	}
-	uint64_t now = bench_now();
-	struct slice rest = slice_make(in, (size_t)n);
 	do {
-		if (http_parse_next(&u->parser, rest, &used, &ev, &err) != OK) {
+		if (http_parse_next(&u->parser, in, &used, &ev, &err) != OK) {
 			fail(l, u, err.text);
 			return;
 		}
-		rest = slice_from(rest, used);
+		in = slice_from(in, used);
 	} while (on_event(l, u, &ev, now));
+}
+
+/* A session may hold more than the socket does. */
+static void on_user(struct load *l, struct user *u)
+{
+	static uint8_t in[IN_SIZE];
+
+	do {
+		ssize_t n = take_in(u, in, sizeof(in));
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (n <= 0 || !u->busy) {
+			fail(l, u, "the connection was closed");
+			return;
+		}
+		parse(l, u, slice_make(in, (size_t)n));
+	} while (u->session != NULL);
 }
 
 /* ---- the run ------------------------------------------------------------- */
@@ -260,23 +366,30 @@ static void turn(struct load *l, int wait_ms)
 	}
 }
 
+/* Streams that are held begin at once. */
+static void add_user(struct load *l)
+{
+	struct user *u = &l->user[l->n_users++];
+
+	make_connection(l, u);
+	if (fcntl(u->fd, F_SETFL, O_NONBLOCK) < 0)
+		bench_die(l->set->at);
+	http_parse_init_response(&u->parser, 0, UINT64_MAX);
+	bench_watch(l->epoll, EPOLL_CTL_ADD, u->fd, EPOLLIN, u);
+	if (l->hold)
+		ask(l, u);
+}
+
 static void connect_all(struct load *l)
 {
-	struct sockaddr_in at = bench_address(l->set->at);
+	uint64_t n = l->set->conns;
 
 	l->epoll = epoll_create1(EPOLL_CLOEXEC);
-	l->user = mem_calloc(l->set->conns, sizeof(*l->user));
+	l->user = mem_calloc(n, sizeof(*l->user));
 	if (l->epoll < 0 || l->user == NULL)
 		bench_die("start");
-	for (size_t i = 0; i < l->set->conns; i++) {
-		struct user *u = &l->user[i];
-		u->fd = bench_socket();
-		if (connect(u->fd, (struct sockaddr *)&at, sizeof(at)) < 0 ||
-		    fcntl(u->fd, F_SETFL, O_NONBLOCK) < 0)
-			bench_die(l->set->at);
-		http_parse_init_response(&u->parser, 0, UINT64_MAX);
-		bench_watch(l->epoll, EPOLL_CTL_ADD, u->fd, EPOLLIN, u);
-	}
+	while (l->n_users < (l->hold && n > HOLD_WIDTH ? HOLD_WIDTH : n))
+		add_user(l);
 }
 
 static void run_until(struct load *l, uint64_t end)
@@ -287,15 +400,97 @@ static void run_until(struct load *l, uint64_t end)
 
 static void print_result(const struct load *l, const struct procs *p)
 {
+	double seconds = (double)(l->until - l->from) / 1e9;
+
 	printf("{\"mode\":\"%s\",\"conns\":%llu,\"units\":%llu,"
 	       "\"per_second\":%.1f,",
 	       l->set->mode, (unsigned long long)l->set->conns,
-	       (unsigned long long)l->units,
-	       (double)l->units / l->set->seconds);
+	       (unsigned long long)l->units, (double)l->units / seconds);
 	times_print(&l->times);
 	printf(",\"errors\":%llu,\"procs\":[", (unsigned long long)l->errors);
 	procs_print(p);
 	printf("]}\n");
+}
+
+static void ask_all(struct load *l)
+{
+	for (size_t i = 0; i < l->n_users; i++)
+		ask(l, &l->user[i]);
+}
+
+static void drain(struct load *l, uint64_t ns)
+{
+	uint64_t end = bench_now() + ns;
+
+	while (l->busy > 0 && bench_now() < end)
+		turn(l, 100);
+	l->errors += l->busy;
+}
+
+static void run_timed(struct load *l, struct procs *procs)
+{
+	const struct settings *s = l->set;
+
+	connect_all(l);
+	l->left = UINT64_MAX;
+	l->from = bench_now() + (uint64_t)(s->warm * 1e9);
+	l->until = l->from + (uint64_t)(s->seconds * 1e9);
+	ask_all(l);
+	run_until(l, l->from);
+	procs_begin(procs);
+	run_until(l, l->until);
+	procs_end(procs);
+	drain(l, DRAIN_NS);
+}
+
+static void run_counted(struct load *l, struct procs *procs)
+{
+	connect_all(l);
+	l->left = l->set->count;
+	l->until = UINT64_MAX;
+	procs_begin(procs);
+	l->from = bench_now();
+	ask_all(l);
+	drain(l, COUNT_NS);
+	l->until = bench_now();
+	procs_end(procs);
+}
+
+static void run_held(struct load *l, struct procs *procs)
+{
+	uint64_t end = bench_now() + COUNT_NS;
+
+	l->left = UINT64_MAX;
+	l->until = UINT64_MAX;
+	procs_begin(procs);
+	l->from = bench_now();
+	connect_all(l);
+	while (l->units < l->set->conns && l->errors == 0 && bench_now() < end)
+		turn(l, 100);
+	l->until = bench_now();
+	run_until(l, l->until + (uint64_t)(l->set->seconds * 1e9));
+	procs_end(procs);
+	l->errors += l->units < l->set->conns;
+}
+
+static void run_shakes(struct load *l, struct procs *procs)
+{
+	struct user u = { 0 };
+
+	use_tls(l);
+	make_connection(l, &u); /* to warm up */
+	procs_begin(procs);
+	l->from = bench_now();
+	l->until = l->from + (uint64_t)(l->set->seconds * 1e9);
+	for (uint64_t now = l->from; now < l->until; l->units++) {
+		tls_session_free(take(u.session));
+		(void)close(u.fd);
+		make_connection(l, &u);
+		times_add(&l->times, bench_now() - now);
+		now = bench_now();
+	}
+	l->until = bench_now();
+	procs_end(procs);
 }
 
 static int run_load(const struct settings *s)
@@ -304,23 +499,20 @@ static int run_load(const struct settings *s)
 	struct procs procs = { 0 };
 
 	l.set = s;
-	l.stream = strcmp(s->mode, "sse") == 0;
-	make_request(&l);
-	connect_all(&l);
+	l.hold = strcmp(s->mode, "hold") == 0;
+	l.stream = l.hold || strcmp(s->mode, "sse") == 0;
 	procs_parse(&procs, s->pids);
-	uint64_t now = bench_now();
-	l.from = now + (uint64_t)(s->warm * 1e9);
-	l.until = l.from + (uint64_t)(s->seconds * 1e9);
-	for (size_t i = 0; i < s->conns && strcmp(s->mode, "idle") != 0; i++)
-		ask(&l, &l.user[i]);
-	run_until(&l, l.from);
-	procs_begin(&procs);
-	run_until(&l, l.until);
-	procs_end(&procs);
-	while (l.busy > 0 && bench_now() < l.until + DRAIN_NS)
-		turn(&l, 100);
-	if (l.busy > 0)
-		l.errors += l.busy;
+	if (s->tls > 0)
+		use_tls(&l);
+	make_request(&l);
+	if (l.hold)
+		run_held(&l, &procs);
+	else if (strcmp(s->mode, "shake") == 0)
+		run_shakes(&l, &procs);
+	else if (s->count > 0)
+		run_counted(&l, &procs);
+	else
+		run_timed(&l, &procs);
 	print_result(&l, &procs);
 	return l.errors == 0 ? 0 : 1;
 }
@@ -388,6 +580,8 @@ static bool read_option(struct settings *s, const char *name, const char *value)
 		{ "--at", &s->at, NULL, NULL },
 		{ "--pids", &s->pids, NULL, NULL },
 		{ "--conns", NULL, &s->conns, NULL },
+		{ "--count", NULL, &s->count, NULL },
+		{ "--tls", NULL, &s->tls, NULL },
 		{ "--body", NULL, &s->body, NULL },
 		{ "--events", NULL, &s->events, NULL },
 		{ "--every", NULL, &s->every, NULL },

@@ -1,17 +1,17 @@
-/* Run inside a sandbox: tries the ways out, and plays a workload.
- *
- *	sandbox_probe leaks	one line an attempt: "ok NAME", or "LEAK NAME:
- *				found, wanted"; exit status: 1 if any leaked
- *	sandbox_probe ...	the other roles are in the table at the end
+/* Run inside a sandbox: tries the ways out, and prints a line for each: "ok
+ * NAME", or "LEAK NAME: found, wanted".  Exit status: 1 if any leaked.
  *
  * It uses no library but the C library, so that it runs in an empty root.
- * What the host has listening is told in HOST_PORT and HOST_ABSTRACT. */
+ * What the host has listening is told in HOST_PORT and HOST_ABSTRACT, and its
+ * namespaces, as the links in /proc/self/ns say them, in HOST_NS. */
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <linux/capability.h>
 #include <linux/netlink.h>
+#include <linux/securebits.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <sched.h>
@@ -21,19 +21,21 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/personality.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "test/hostile/sandbox_calls.h"
+
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-#define ANY (-1) /* any failure will do */
 
 static int leaks;
 
@@ -219,93 +221,6 @@ static void probe_own_loopback(void)
 	must_hold("own loopback works", ok, strerror(errno));
 }
 
-/* System calls that must not be there, with arguments that do no harm. */
-
-#define HIGH_BITS 0xffffffff00000000ul
-
-static const struct call {
-	const char *name;
-	long nr;
-	int want;
-	long arg[5];
-} calls[] = {
-	{ "unshare user", SYS_unshare, EPERM, { CLONE_NEWUSER } },
-	{ "unshare net", SYS_unshare, EPERM, { CLONE_NEWNET } },
-	{ "unshare mount", SYS_unshare, EPERM, { CLONE_NEWNS } },
-	{ "unshare nothing", SYS_unshare, EPERM, { 0 } },
-	{ "clone user", SYS_clone, EPERM, { CLONE_NEWUSER | SIGCHLD } },
-	{ "clone net, high bits",
-	  SYS_clone,
-	  EPERM,
-	  { (long)(HIGH_BITS | CLONE_NEWNET | SIGCHLD) } },
-	{ "clone3", SYS_clone3, ENOSYS, { 0, 88 } },
-	{ "setns", SYS_setns, EPERM, { 0 } },
-	{ "mount tmpfs",
-	  SYS_mount,
-	  EPERM,
-	  { (long)"tmpfs", (long)"/tmp", (long)"tmpfs" } },
-	{ "remount root", SYS_mount, EPERM, { 0, (long)"/", 0, 0x1020 } },
-	{ "umount", SYS_umount2, EPERM, { (long)"/proc", 2 } },
-	{ "fsopen", SYS_fsopen, EPERM, { (long)"tmpfs" } },
-	{ "open_tree", SYS_open_tree, EPERM, { AT_FDCWD, (long)"/", 1 } },
-	{ "move_mount", SYS_move_mount, EPERM, { 0, (long)"", 0, (long)"" } },
-	{ "mount_setattr", SYS_mount_setattr, EPERM, { AT_FDCWD, (long)"/" } },
-	{ "pivot_root", SYS_pivot_root, EPERM, { (long)".", (long)"." } },
-	{ "chroot", SYS_chroot, EPERM, { (long)"/tmp" } },
-	{ "open_by_handle_at", SYS_open_by_handle_at, EPERM, { 0 } },
-	{ "name_to_handle_at", SYS_name_to_handle_at, EPERM, { 0 } },
-	{ "ptrace traceme", SYS_ptrace, EPERM, { 0 } },
-	{ "ptrace attach", SYS_ptrace, EPERM, { 16, 1 } },
-	{ "process_vm_readv", SYS_process_vm_readv, EPERM, { 1 } },
-	{ "process_vm_writev", SYS_process_vm_writev, EPERM, { 1 } },
-	{ "pidfd_getfd", SYS_pidfd_getfd, EPERM, { 0, 3 } },
-	{ "kcmp", SYS_kcmp, EPERM, { 1, 1 } },
-	{ "perf_event_open", SYS_perf_event_open, EPERM, { 0, 0, -1, -1 } },
-	{ "bpf", SYS_bpf, EPERM, { 0 } },
-	{ "userfaultfd", SYS_userfaultfd, EPERM, { 0 } },
-	{ "userfaultfd user mode", SYS_userfaultfd, EPERM, { 1 } },
-	{ "io_uring_setup", SYS_io_uring_setup, EPERM, { 1 } },
-	{ "add_key", SYS_add_key, EPERM, { 0 } },
-	{ "keyctl", SYS_keyctl, EPERM, { 0, -3 } },
-	{ "request_key", SYS_request_key, EPERM, { 0 } },
-	{ "kexec_file_load", SYS_kexec_file_load, EPERM, { -1, -1 } },
-	{ "init_module", SYS_init_module, EPERM, { 0 } },
-	{ "finit_module", SYS_finit_module, EPERM, { -1 } },
-	{ "delete_module", SYS_delete_module, EPERM, { 0 } },
-	{ "reboot", SYS_reboot, EPERM, { 0 } },
-	{ "swapon", SYS_swapon, EPERM, { 0 } },
-	{ "acct", SYS_acct, EPERM, { (long)"/tmp/x" } },
-	{ "syslog", SYS_syslog, EPERM, { 10 } },
-	{ "clock_settime", SYS_clock_settime, EPERM, { 0 } },
-	{ "adjtimex", SYS_adjtimex, EPERM, { 0 } },
-	{ "sethostname", SYS_sethostname, EPERM, { (long)"x", 1 } },
-	{ "fanotify_init", SYS_fanotify_init, EPERM, { 0 } },
-	{ "quotactl", SYS_quotactl, EPERM, { 0 } },
-	{ "move_pages", SYS_move_pages, EPERM, { 0 } },
-	{ "memfd_secret", SYS_memfd_secret, EPERM, { 0 } },
-	{ "process_madvise", SYS_process_madvise, EPERM, { 0 } },
-	{ "vhangup", SYS_vhangup, EPERM, { 0 } },
-	{ "a call of the future", 555, ENOSYS, { 0 } },
-	{ "READ_IMPLIES_EXEC", SYS_personality, EPERM, { READ_IMPLIES_EXEC } },
-	{ "ADDR_NO_RANDOMIZE", SYS_personality, EPERM, { ADDR_NO_RANDOMIZE } },
-	{ "TIOCSTI", SYS_ioctl, EPERM, { 0, TIOCSTI, (long)"x" } },
-	{ "TIOCSTI, high bits",
-	  SYS_ioctl,
-	  EPERM,
-	  { 0, (long)(HIGH_BITS | TIOCSTI), (long)"x" } },
-	{ "TIOCLINUX", SYS_ioctl, EPERM, { 0, 0x541c, (long)"\2" } },
-	{ "setuid 0", SYS_setuid, ANY, { 0 } },
-	{ "setgroups", SYS_setgroups, EPERM, { 0 } },
-	{ "socketpair of VSOCK", SYS_socketpair, EPERM, { 40, 1 } },
-#ifdef __x86_64__
-	{ "iopl", SYS_iopl, EPERM, { 3 } },
-	{ "ioperm", SYS_ioperm, EPERM, { 0x80, 1, 1 } },
-	{ "modify_ldt", SYS_modify_ldt, EPERM, { 0 } },
-	{ "kexec_load", SYS_kexec_load, EPERM, { 0 } },
-	{ "lookup_dcookie", SYS_lookup_dcookie, EPERM, { 0 } },
-#endif
-};
-
 static void probe_calls(void)
 {
 	for (size_t i = 0; i < COUNT(calls); i++) {
@@ -387,6 +302,11 @@ static const struct {
 	{ "/proc/sys/net/ipv4/ip_forward", O_WRONLY, EROFS, EACCES },
 	{ "/proc/sys/vm/drop_caches", O_WRONLY, EROFS, EACCES },
 	{ "/proc/self/oom_score_adj", O_WRONLY, EROFS, EACCES },
+	{ "/proc/self/mem", O_RDWR, EROFS, 0 },
+	{ "/proc/self/uid_map", O_WRONLY, EROFS, 0 },
+	{ "/proc/self/attr/current", O_WRONLY, EROFS, ENOENT },
+	{ "/proc/self/coredump_filter", O_WRONLY, EROFS, ENOENT },
+	{ "/proc/self/timens_offsets", O_WRONLY, EROFS, ENOENT },
 	{ "/proc/1/environ", O_RDONLY, EACCES, ENOENT },
 	{ "/proc/1/mem", O_RDONLY, EACCES, ENOENT },
 	{ "/proc/1/root/x", O_RDONLY, EACCES, ENOENT },
@@ -399,6 +319,7 @@ static const struct {
 	{ "/mnt", O_RDONLY, ENOENT, 0 },
 	{ "/run", O_RDONLY, ENOENT, 0 },
 	{ "/etc/shadow", O_RDONLY, ENOENT, 0 },
+	{ "/etc/ssl/private", O_RDONLY, ENOENT, 0 },
 	{ "/etc/machine-id", O_RDONLY, ENOENT, 0 },
 	{ "/sys", O_RDONLY, ENOENT, 0 },
 	{ "/sys/kernel/config/tsm", O_RDONLY, ENOENT, 0 },
@@ -422,26 +343,112 @@ static const struct {
 	{ "/dev/ptmx", O_RDWR, ENOENT, 0 },
 };
 
-/* A file that must read as empty, or not be there. */
-static const char *const masked[] = {
-	"/proc/kcore",	    "/proc/kmsg",	   "/proc/kallsyms",
-	"/proc/keys",	    "/proc/timer_list",	   "/proc/cmdline",
-	"/proc/config.gz",  "/proc/modules",	   "/proc/iomem",
-	"/proc/interrupts", "/proc/sysrq-trigger",
-};
-
-static void probe_masked(void)
+/* True when a directory has no entry, or a file no byte. */
+static int is_empty(const char *path)
 {
-	char byte;
+	char bytes[512];
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? 0 : read(fd, bytes, sizeof(bytes));
 
-	for (size_t i = 0; i < COUNT(masked); i++) {
-		int fd = open(masked[i], O_RDONLY | O_CLOEXEC);
-		ssize_t n = fd < 0 ? 0 : read(fd, &byte, 1);
+	/* Of a directory: what "." and ".." take. */
+	if (n < 0 && errno == EISDIR)
+		n = syscall(SYS_getdents64, fd, bytes, sizeof(bytes)) > 48;
+	if (fd >= 0)
+		(void)close(fd);
+	return n == 0;
+}
 
-		if (fd >= 0)
-			(void)close(fd);
-		must_hold(masked[i], n == 0, "has content");
+/* All that /proc has of the machine. */
+static void probe_proc(void)
+{
+	static const char kept[] = " . .. cpuinfo filesystems loadavg meminfo "
+				   "mounts net self stat sys thread-self "
+				   "uptime version ";
+	char path[300], word[300];
+	DIR *d = opendir("/proc");
+	const struct dirent *e;
+
+	while (d != NULL && (e = readdir(d)) != NULL) {
+		(void)snprintf(path, sizeof(path), "/proc/%s", e->d_name);
+		(void)snprintf(word, sizeof(word), " %s ", e->d_name);
+		if (strchr("0123456789", e->d_name[0]) == NULL &&
+		    strstr(kept, word) == NULL)
+			must_hold(path, is_empty(path), "has content");
 	}
+	if (d != NULL)
+		(void)closedir(d);
+	must_hold("/proc/sys/dev", is_empty("/proc/sys/dev"), "has content");
+}
+
+static size_t settings, open_settings;
+
+static int see_setting(const char *path, const struct stat *st, int kind,
+		       struct FTW *where)
+{
+	(void)st;
+	(void)where;
+	settings += kind == FTW_F;
+	open_settings += kind == FTW_F && open_for(path, O_WRONLY) == 0;
+	return 0;
+}
+
+static void probe_settings(void)
+{
+	(void)nftw("/proc/sys", see_setting, 16, FTW_PHYS);
+	must_hold("settings of the kernel cannot be changed",
+		  settings > 100 && open_settings == 0, "some can");
+}
+
+static int has_option(const char *options, const char *one)
+{
+	char all[256], with[32];
+
+	(void)snprintf(all, sizeof(all), ",%s,", options);
+	(void)snprintf(with, sizeof(with), ",%s,", one);
+	return strstr(all, with) != NULL;
+}
+
+/* What a mount must have: nothing is written but in scratch space, nothing
+ * set-uid, and no device but those of /dev (and of what they mask). */
+static int is_safe(const char *root, const char *at, const char *options)
+{
+	static const char nodes[] = " /null /zero /full /random /urandom ";
+	char word[64];
+	int scratch = strcmp(at, "/tmp") == 0 || strcmp(at, "/dev/shm") == 0;
+
+	(void)snprintf(word, sizeof(word), " %.60s ", root);
+	return has_option(options, "nosuid") &&
+	       (scratch || has_option(options, "ro")) &&
+	       (!scratch || has_option(options, "noexec")) &&
+	       (has_option(options, "nodev") || strstr(nodes, word) != NULL);
+}
+
+static void probe_mounts(void)
+{
+	char line[1024], root[256], at[256], options[256];
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+	int n = 0;
+
+	while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
+		n++;
+		if (sscanf(line, "%*s %*s %*s %255s %255s %255s", root, at,
+			   options) != 3 ||
+		    !is_safe(root, at, options))
+			must_hold("mounts are read-only", 0, line);
+	}
+	if (f != NULL)
+		(void)fclose(f);
+	must_hold("mounts are told", n > 10, "no");
+}
+
+static void probe_scratch(const char *path)
+{
+	struct statvfs v = { 0 };
+
+	must_hold("files of scratch space are limited",
+		  statvfs(path, &v) == 0 && v.f_files > 0 &&
+			  v.f_files <= v.f_blocks * v.f_bsize / 4096,
+		  path);
 }
 
 static void probe_files(void)
@@ -456,10 +463,14 @@ static void probe_files(void)
 		  open_for("/dev/shm/file", O_WRONLY | O_CREAT) == 0, "no");
 	must_hold("/dev/null can be written",
 		  open_for("/dev/null", O_WRONLY) == 0, "no");
+	must_fail("touch /dev/null",
+		  utimensat(AT_FDCWD, "/dev/null", NULL, 0) < 0 ? errno : 0,
+		  EROFS, 0);
 	must_fail("make a device",
 		  mknod("/tmp/mem", S_IFCHR | 0600, 0x101) < 0 ? errno : 0,
 		  EPERM, 0);
-	probe_masked();
+	probe_scratch("/tmp");
+	probe_scratch("/dev/shm");
 }
 
 static void copy_self(const char *to)
@@ -546,7 +557,7 @@ static void status_line(const char *name, char *out, size_t size)
 
 static const struct {
 	const char *name, *want;
-} status[] = {
+} wanted[] = {
 	{ "CapInh", "0000000000000000" },
 	{ "CapPrm", "0000000000000000" },
 	{ "CapEff", "0000000000000000" },
@@ -577,6 +588,38 @@ static void probe_uid(void)
 		  line);
 }
 
+/* Groups of the starter must be gone where it could drop them: root. */
+static void probe_groups(void)
+{
+	char first[32] = "";
+	FILE *f = fopen("/proc/self/uid_map", "re");
+
+	if (f != NULL) {
+		(void)!fgets(first, sizeof(first), f);
+		(void)fclose(f);
+	}
+	if (strtol(first, NULL, 10) == 0)
+		must_hold("no other groups", getgroups(0, NULL) == 0, "some");
+}
+
+static const char *const namespaces[] = { "cgroup", "ipc",  "mnt", "net",
+					  "pid",    "user", "uts" };
+
+static void probe_namespaces(void)
+{
+	const char *host = getenv("HOST_NS");
+	char path[64], link[64];
+
+	for (size_t i = 0; host != NULL && i < COUNT(namespaces); i++) {
+		(void)snprintf(path, sizeof(path), "/proc/self/ns/%s",
+			       namespaces[i]);
+		ssize_t n = readlink(path, link, sizeof(link) - 1);
+		link[n < 0 ? 0 : n] = '\0';
+		must_hold(path, n > 0 && strstr(host, link) == NULL,
+			  "the host's");
+	}
+}
+
 static void probe_fds(void)
 {
 	char found[256] = "";
@@ -591,9 +634,9 @@ static void probe_fds(void)
 
 static void probe_env(void)
 {
-	static const char *const known[] = { "PATH=", "HOME=", "HOST_PORT=",
-					     "HOST_ABSTRACT=",
-					     "ASAN_OPTIONS=" };
+	static const char *const known[] = { "PATH=",	   "HOME=",
+					     "HOST_PORT=", "HOST_ABSTRACT=",
+					     "HOST_NS=",   "ASAN_OPTIONS=" };
 
 	for (char **e = environ; *e != NULL; e++) {
 		int ok = 0;
@@ -616,6 +659,30 @@ static int raise_nofile(void)
 	return setrlimit(RLIMIT_NOFILE, &r) < 0 ? errno : 0;
 }
 
+/* With a limit of 0 the kernel still feeds a program of the host. */
+static void probe_core(void)
+{
+	struct rlimit core = { 2, 2 };
+	char filter[32] = "";
+	FILE *f = fopen("/proc/self/coredump_filter", "re");
+	int status = 0;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		abort();
+	(void)waitpid(pid, &status, 0);
+	if (f != NULL) {
+		(void)!fgets(filter, sizeof(filter), f);
+		(void)fclose(f);
+	}
+	(void)getrlimit(RLIMIT_CORE, &core);
+	must_hold("limit of core dumps", core.rlim_max <= 1, "larger");
+	must_hold("no memory in core dumps", strtoul(filter, NULL, 16) == 0,
+		  filter);
+	must_hold("a crash dumps no core",
+		  WIFSIGNALED(status) && !WCOREDUMP(status), "it does");
+}
+
 static int take_capability(void)
 {
 	struct __user_cap_header_struct head = {
@@ -628,21 +695,22 @@ static int take_capability(void)
 
 static void probe_self(void)
 {
-	struct rlimit core = { 1, 1 };
 	struct utsname u = { 0 };
 	char found[128];
 	struct sched_param fifo = { .sched_priority = 1 };
 
-	for (size_t i = 0; i < COUNT(status); i++) {
-		status_line(status[i].name, found, sizeof(found));
-		must_hold(status[i].name, strcmp(found, status[i].want) == 0,
+	for (size_t i = 0; i < COUNT(wanted); i++) {
+		status_line(wanted[i].name, found, sizeof(found));
+		must_hold(wanted[i].name, strcmp(found, wanted[i].want) == 0,
 			  found);
 	}
-	(void)getrlimit(RLIMIT_CORE, &core);
-	must_hold("no core dumps", core.rlim_cur == 0 && core.rlim_max == 0,
-		  "allowed");
 	(void)uname(&u);
 	must_hold("host name", strcmp(u.nodename, "sandbox") == 0, u.nodename);
+	must_hold("secure bits are locked",
+		  (prctl(PR_GET_SECUREBITS) &
+		   (SECBIT_NOROOT | SECBIT_NOROOT_LOCKED)) ==
+			  (SECBIT_NOROOT | SECBIT_NOROOT_LOCKED),
+		  "no");
 	must_fail("SCHED_FIFO",
 		  sched_setscheduler(0, SCHED_FIFO, &fifo) < 0 ? errno : 0,
 		  EPERM, 0);
@@ -652,9 +720,8 @@ static void probe_self(void)
 	must_fail("take a capability", take_capability(), EPERM, 0);
 }
 
-static int leaks_main(char **argv)
+int main(void)
 {
-	(void)argv;
 	probe_fds(); /* first, before we open any */
 	probe_network();
 	probe_interfaces();
@@ -670,238 +737,15 @@ static int leaks_main(char **argv)
 	probe_list("/dev",
 		   " . .. null zero full random urandom fd stdin stdout "
 		   "stderr shm ");
+	probe_proc();
+	probe_settings();
+	probe_mounts();
 	probe_pids();
 	probe_uid();
+	probe_groups();
+	probe_namespaces();
 	probe_env();
 	probe_self();
+	probe_core();
 	return leaks > 0;
-}
-
-/* Workloads. */
-
-static void break_now(int fd)
-{
-	struct linger hard = { 1, 0 };
-
-	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
-	_exit(0);
-}
-
-/* Echo, unless the first byte asks for something else: R, break at once; W,
- * say nothing and print how the peer went; C, count until it ends. */
-static void serve_one(int fd)
-{
-	static char bytes[65536];
-	size_t total = 0;
-	char mode = 'E';
-	ssize_t n;
-
-	while ((n = read(fd, bytes, sizeof(bytes))) > 0) {
-		if (total == 0)
-			mode = bytes[0];
-		total += (size_t)n;
-		if (mode == 'R')
-			break_now(fd);
-		if (mode != 'W' && mode != 'C' &&
-		    write(fd, bytes, (size_t)n) != n)
-			break;
-	}
-	if (mode == 'W')
-		printf("gone %s\n", n == 0 ? "eof" : strerrorname_np(errno));
-	if (mode == 'C')
-		(void)dprintf(fd, "counted %zu", total);
-	(void)fflush(stdout);
-	_exit(0);
-}
-
-static int number(const char *s)
-{
-	return (int)strtol(s, NULL, 10);
-}
-
-/* A server, a process a connection. */
-static int serve_main(char **argv)
-{
-	struct sockaddr_in a = { .sin_family = AF_INET,
-				 .sin_port = htons((uint16_t)number(argv[0])),
-				 .sin_addr = { htonl(INADDR_LOOPBACK) } };
-	int on = 1, s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	(void)signal(SIGCHLD, SIG_IGN);
-	(void)setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (bind(s, (const struct sockaddr *)&a, sizeof(a)) < 0 ||
-	    listen(s, 512) < 0) {
-		perror("listen");
-		return 1;
-	}
-	printf("serving\n");
-	(void)fflush(stdout);
-	for (;;) {
-		int fd = accept4(s, NULL, NULL, SOCK_CLOEXEC);
-
-		if (fd >= 0 && fork() == 0)
-			serve_one(fd);
-		if (fd >= 0)
-			(void)close(fd);
-	}
-}
-
-/* Answer one connection with much, and end. */
-static int answer_main(char **argv)
-{
-	static char bytes[300000];
-	struct sockaddr_in a = { .sin_family = AF_INET,
-				 .sin_port = htons((uint16_t)number(argv[0])),
-				 .sin_addr = { htonl(INADDR_LOOPBACK) } };
-	int s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (bind(s, (const struct sockaddr *)&a, sizeof(a)) < 0 ||
-	    listen(s, 1) < 0)
-		return 1;
-	printf("serving\n");
-	(void)fflush(stdout);
-	int fd = accept(s, NULL, NULL);
-	if (read(fd, bytes, 1) != 1)
-		return 2;
-	return send(fd, bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes);
-}
-
-static int exit_main(char **argv)
-{
-	return number(argv[0]);
-}
-
-static int crash_main(char **argv)
-{
-	(void)argv;
-	abort();
-}
-
-static int sleep_main(char **argv)
-{
-	printf("sleeping\n");
-	(void)fflush(stdout);
-	(void)sleep((unsigned)number(argv[0]));
-	return 0;
-}
-
-/* Deaf to SIGTERM. */
-static int stay_main(char **argv)
-{
-	(void)signal(SIGTERM, SIG_IGN);
-	return sleep_main(argv);
-}
-
-/* Leave a process behind that nobody waits for. */
-static int orphan_main(char **argv)
-{
-	if (fork() == 0) {
-		(void)setsid();
-		(void)sleep(60);
-		_exit(0);
-	}
-	return exit_main(argv);
-}
-
-static int eat_main(char **argv)
-{
-	size_t n = (size_t)number(argv[0]) << 20;
-	char *p = mmap(NULL, n, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (p == MAP_FAILED)
-		return 2;
-	memset(p, 1, n);
-	return 0;
-}
-
-/* Fork until it is refused; say how many. */
-static int forks_main(char **argv)
-{
-	int n = 0, max = number(argv[0]);
-
-	while (n < max) {
-		pid_t pid = fork();
-
-		if (pid == 0) {
-			(void)pause();
-			_exit(0);
-		}
-		if (pid < 0)
-			break;
-		n++;
-	}
-	printf("forks %d\n", n);
-	return 0;
-}
-
-/* Fill /tmp until it is full; say how much it took. */
-static int fill_main(char **argv)
-{
-	static char mib[1 << 20];
-	int fd = open("/tmp/fill", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	int n = 0, max = number(argv[0]);
-
-	while (n < max && write(fd, mib, sizeof(mib)) == (ssize_t)sizeof(mib))
-		n++;
-	printf("filled %d\n", n);
-	return 0;
-}
-
-static int print_main(char **argv)
-{
-	int n = number(argv[0]);
-
-	for (int i = 0; i < n; i++)
-		printf("line %d of what the workload prints\n", i);
-	return 0;
-}
-
-static int cat_main(char **argv)
-{
-	char bytes[4096];
-	ssize_t n;
-	int fd = open(argv[0], O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0) {
-		printf("cat: %s\n", strerrorname_np(errno));
-		return 1;
-	}
-	while ((n = read(fd, bytes, sizeof(bytes))) > 0)
-		if (write(1, bytes, (size_t)n) != n)
-			return 1;
-	return 0;
-}
-
-/* What happens to who signals the first process. */
-static int kill_main(char **argv)
-{
-	int error = kill(1, number(argv[0])) < 0 ? errno : 0;
-
-	printf("kill %s\n", name_of(error));
-	return 0;
-}
-
-static const struct {
-	const char *name;
-	int n_args;
-	int (*run)(char **argv);
-} roles[] = {
-	{ "leaks", 0, leaks_main },   { "serve", 1, serve_main },
-	{ "exit", 1, exit_main },     { "crash", 0, crash_main },
-	{ "sleep", 1, sleep_main },   { "stay", 1, stay_main },
-	{ "orphan", 1, orphan_main }, { "eat", 1, eat_main },
-	{ "forks", 1, forks_main },   { "fill", 1, fill_main },
-	{ "print", 1, print_main },   { "cat", 1, cat_main },
-	{ "kill", 1, kill_main },     { "answer", 1, answer_main },
-};
-
-int main(int argc, char **argv)
-{
-	for (size_t i = 0; argc > 1 && i < COUNT(roles); i++)
-		if (strcmp(argv[1], roles[i].name) == 0 &&
-		    argc == 2 + roles[i].n_args)
-			return roles[i].run(argv + 2);
-	(void)fprintf(stderr, "no such role\n");
-	return 64;
 }

@@ -99,6 +99,18 @@ void world_run(struct world *w, int64_t ms)
 		loop_run_once(w->loop, 5);
 }
 
+uint64_t world_stalled(struct world *w)
+{
+	uint64_t sent = UINT64_MAX;
+
+	for (unsigned i = 0; i < 50 && sent != w->fake.sent; i++) {
+		sent = w->fake.sent;
+		world_run(w, 100);
+	}
+	(void)EXPECT(sent == w->fake.sent);
+	return sent;
+}
+
 /* ---- asking -------------------------------------------------------------------- */
 
 void asker_init(struct asker *a, struct world *w, enum ohttp_form form)

@@ -49,6 +49,10 @@ void world_put_keys(struct buf *out, uint64_t revision, uint8_t id,
 /* Run the loop for so long. */
 void world_run(struct world *w, int64_t ms);
 
+/* Run it until the fake has sent nothing more for 100 ms (or for 5 s); how
+ * much it has sent by then. */
+uint64_t world_stalled(struct world *w);
+
 /* One request. */
 struct asker {
 	struct world *w;

@@ -12,22 +12,29 @@
 
 const char *box_program(const char *name)
 {
-	static char found[4][PATH_MAX];
-	static size_t next;
+	static struct {
+		const char *name;
+		char path[PATH_MAX];
+	} found[8];
 	const char *build = getenv("BUILD");
 	char path[PATH_MAX];
+	size_t i = 0;
 
+	while (i < countof(found) - 1 && found[i].name != NULL &&
+	       strcmp(found[i].name, name) != 0)
+		i++;
 	(void)snprintf(path, sizeof(path), "%s/test/%s",
 		       build != NULL ? build : "build", name);
-	next = (next + 1) % countof(found);
-	return realpath(path, found[next]);
+	found[i].name = name;
+	return realpath(path, found[i].path);
 }
 
 const char *box_missing(void)
 {
 	if (box_program("hostile/sandbox_probe") == NULL ||
+	    box_program("fake/sandbox_guest") == NULL ||
 	    box_program("fake/shim_main") == NULL)
-		return "sandbox_probe and shim_main are not built ($BUILD)";
+		return "test/hostile and test/fake are not built ($BUILD)";
 	return NULL;
 }
 
@@ -40,18 +47,21 @@ static void changed(void *ctx)
 
 void box_init(struct box *b, const char *role, const char *arg)
 {
+	bool is_probe = role != NULL && strcmp(role, "leaks") == 0;
+	const char *program = box_program(is_probe ? "hostile/sandbox_probe"
+						   : "fake/sandbox_guest");
+
 	*b = (struct box){
 		.link = -1,
 		.argv = { "/probe", role, arg },
-		.env = { "ASAN_OPTIONS=detect_leaks=0" },
+		.env = { "ASAN_OPTIONS=detect_leaks=0:disable_coredump=0" },
 		.settings = { .shim = box_program("fake/shim_main") },
 		.spec = {
 			.name = "box",
 			.port = BOX_PORT,
 			.logs = SPEC_LOGS_PLAIN,
 			.limits = { .memory_mib = 512, .pids = 256 },
-			.mounts = { { .from = box_program(
-					      "hostile/sandbox_probe"),
+			.mounts = { { .from = program,
 				      .to = "/probe",
 				      .programs = true } },
 			.n_mounts = 1,

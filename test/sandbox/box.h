@@ -1,4 +1,5 @@
-/* A sandbox for tests, with test/hostile/sandbox_probe as its workload. */
+/* A sandbox for tests: its workload is test/fake/sandbox_guest in some role,
+ * or test/hostile/sandbox_probe. */
 #ifndef CONFD_TEST_SANDBOX_BOX_H
 #define CONFD_TEST_SANDBOX_BOX_H
 
@@ -27,8 +28,8 @@ const char *box_missing(void);
 /* The absolute path of a program built beside the tests, or NULL. */
 const char *box_program(const char *name);
 
-/* Ready to be started with a role of the probe and its argument, or NULL;
- * a test may change spec and settings before. */
+/* Ready to be started with a role of the guest and its argument, or the probe
+ * ("leaks", NULL); a test may change spec and settings before. */
 void box_init(struct box *b, const char *role, const char *arg);
 
 bool box_start(struct box *b);

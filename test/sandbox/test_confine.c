@@ -98,6 +98,31 @@ static int try_bpf(void)
 {
 	return (int)syscall(SYS_bpf, 0, NULL, 0);
 }
+static int try_setns(void)
+{
+	return setns(prepared, 0);
+}
+static int try_keyctl(void)
+{
+	return (int)syscall(SYS_keyctl, 0, -3);
+}
+static int try_read_memory(void)
+{
+	return (int)syscall(SYS_process_vm_readv, getppid(), NULL, 0, NULL, 0,
+			    0);
+}
+static int try_perf(void)
+{
+	return (int)syscall(SYS_perf_event_open, NULL, 0, -1, -1, 0);
+}
+static int try_module(void)
+{
+	return (int)syscall(SYS_finit_module, prepared, "", 0);
+}
+static int try_fault(void)
+{
+	return (int)syscall(SYS_userfaultfd, 1);
+}
 static int try_clone3(void)
 {
 	return (int)syscall(SYS_clone3, NULL, 0);
@@ -105,6 +130,21 @@ static int try_clone3(void)
 static int try_kill(void)
 {
 	return kill(getppid(), 0);
+}
+static int try_thread_kill(void) /* the call that abort() needs */
+{
+	return (int)syscall(SYS_tgkill, getppid(), getppid(), 0);
+}
+static int try_limit(void)
+{
+	struct rlimit r = { 0, 0 };
+
+	return getrlimit(RLIMIT_NOFILE, &r) < 0 ? 0
+						: setrlimit(RLIMIT_NOFILE, &r);
+}
+static int try_lease(void)
+{
+	return fcntl(prepared, F_SETLEASE, F_RDLCK);
 }
 static int try_dumpable(void)
 {
@@ -146,6 +186,8 @@ static const struct {
 	{ PROFILE_AS_NET, try_fork, EPERM },
 	{ PROFILE_AS_NET, try_kill, EPERM },
 	{ PROFILE_AS_NET, try_dumpable, EPERM },
+	{ PROFILE_AS_NET, try_limit, EPERM },
+	{ PROFILE_AS_NET, try_lease, EPERM },
 	{ PROFILE_AS_NET, try_code, EPERM },
 	{ PROFILE_AS_NET, try_make_code, EPERM },
 	{ PROFILE_AS_NET, try_clone3, ENOSYS },
@@ -247,6 +289,44 @@ TEST(each_role_can_do_its_work_and_no_more)
 		(void)close(prepared);
 		(void)close(guest);
 	}
+}
+
+static int (*const intrusions[])(void) = {
+	try_exec,	 try_ptrace, try_mount,	 try_unshare,
+	try_uring,	 try_bpf,    try_setns,	 try_keyctl,
+	try_read_memory, try_perf,   try_module, try_fault,
+};
+
+TEST(what_only_an_intruder_does_ends_every_role_but_the_one_that_needs_it)
+{
+	int guest;
+
+	if (!confine_has_filter())
+		SKIP("no system call filter in this build");
+	prepared = listener_with_guest(&guest);
+	for (int id = PROFILE_WORKLOAD + 1; id < PROFILE_COUNT; id++)
+		for (size_t i = 0; i < countof(intrusions); i++) {
+			if (id == PROFILE_WORKER_KEEPER)
+				continue; /* in the table above */
+			int got =
+				attempt_as((enum profile_id)id, intrusions[i]);
+			if (!EXPECT(got == KILLED))
+				printf("\t%s, %zu: %d\n",
+				       profile_get((enum profile_id)id)->name,
+				       i, got);
+		}
+	(void)close(prepared);
+	(void)close(guest);
+}
+
+TEST(a_confined_role_cannot_signal_the_others)
+{
+	if (landlock_version() < 6)
+		SKIP("this kernel's Landlock does not confine signals");
+	CHECK_EQ_U64(attempt_as(PROFILE_AS_NET, try_thread_kill), EPERM);
+	CHECK_EQ_U64(attempt_as(PROFILE_AS_JUDGE, try_thread_kill), EPERM);
+	CHECK_EQ_U64(attempt_as(PROFILE_PROXY, try_thread_kill), EPERM);
+	CHECK_EQ_U64(attempt_as(PROFILE_WORKER_NET, try_thread_kill), EPERM);
 }
 
 static const char *allowed_dir;

@@ -78,11 +78,30 @@ static void print_leaks(const char *text)
 		printf("\t%.*s\n", (int)strcspn(text, "\n"), text);
 }
 
+/* HOST_NS of the probe. */
+static const char *own_namespaces(char *out, size_t size)
+{
+	static const char *const names[] = { "cgroup", "ipc",  "mnt", "net",
+					     "pid",    "user", "uts" };
+	char path[64], link[64];
+	size_t n = (size_t)snprintf(out, size, "HOST_NS=");
+
+	for (size_t i = 0; i < countof(names); i++) {
+		(void)snprintf(path, sizeof(path), "/proc/self/ns/%s",
+			       names[i]);
+		ssize_t len = readlink(path, link, sizeof(link) - 1);
+		EXPECT(len > 0);
+		n += (size_t)snprintf(out + n, size - n, "%.*s ",
+				      (int)(len > 0 ? len : 0), link);
+	}
+	return out;
+}
+
 TEST(no_way_out_is_open)
 {
 	auto_buf struct buf out = buf_make(SUPERVISE_LOG_MAX + 1);
 	auto_box struct box b;
-	char port_env[32], abstract[32], abstract_env[64];
+	char port_env[32], abstract[32], abstract_env[64], ns_env[512];
 	uint16_t port;
 
 	box_init(&b, "leaks", NULL);
@@ -95,6 +114,7 @@ TEST(no_way_out_is_open)
 		       abstract);
 	b.env[1] = port_env;
 	b.env[2] = abstract_env;
+	b.env[3] = own_namespaces(ns_env, sizeof(ns_env));
 	CHECK(tcp >= 0 && un >= 0);
 	BOX_START(&b);
 	CHECK(box_wait(&b, 10000));
@@ -350,7 +370,9 @@ TEST(the_workload_cannot_signal_the_shim)
 		SKIP("this kernel's Landlock does not confine signals");
 	BOX_START(&b);
 	CHECK(box_wait(&b, 5000));
-	CHECK_STR_EQ(box_output(&b, &out), "kill EPERM\n");
+	CHECK_STR_EQ(box_output(&b, &out),
+		     "kill EPERM\ntkill EPERM\ntgkill EPERM\nqueue EPERM\n"
+		     "pidfd EPERM\n");
 }
 
 TEST(memory_is_limited)
@@ -423,7 +445,7 @@ TEST(without_a_root_the_command_is_there_wherever_it_lies)
 
 	box_init(&b, "exit", "3");
 	BOX_NEEDED;
-	b.argv[0] = box_program("hostile/sandbox_probe");
+	b.argv[0] = box_program("fake/sandbox_guest");
 	if (strncmp(b.argv[0], "/tmp/", 5) == 0)
 		SKIP("the probe lies in /tmp, which is the sandbox's own");
 	b.spec.n_mounts = 0;
@@ -441,8 +463,8 @@ static bool make_root(const char *dir)
 
 	(void)snprintf(path, sizeof(path), "%s/probe", dir);
 	bool ok = chmod(dir, 0755) == 0 &&
-		  file_read(box_program("hostile/sandbox_probe"), &probe,
-			    &err) == OK &&
+		  file_read(box_program("fake/sandbox_guest"), &probe, &err) ==
+			  OK &&
 		  file_write(path, buf_slice(&probe), 0755, &err) == OK;
 	(void)snprintf(path, sizeof(path), "%s/run", dir);
 	ok = ok && symlink("/probe", path) == 0;
@@ -508,6 +530,10 @@ static void own_command(struct box *b)
 {
 	b->argv[0] = "/tmp/command";
 }
+static void whole_directory(struct box *b)
+{
+	b->argv[0] = "/var/tmp";
+}
 static void no_name(struct box *b)
 {
 	b->spec.name = "../x";
@@ -526,6 +552,7 @@ static const struct {
 	{ bad_shim, E_PERM, "shim" },
 	{ no_command, E_NOTFOUND, "/nothing/to/run" },
 	{ own_command, E_CONF, "/tmp/command" },
+	{ whole_directory, E_CONF, "/var/tmp" },
 	{ no_name, E_CONF, "name" },
 };
 

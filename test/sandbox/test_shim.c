@@ -68,7 +68,7 @@ static bool start(struct rig *r, const char *program, const char *role,
 		"--port",
 		port,
 		"--",
-		program != NULL ? program : box_program("hostile/sandbox_probe"),
+		program != NULL ? program : box_program("fake/sandbox_guest"),
 		role,
 		strcmp(arg, "PORT") == 0 ? port : arg,
 		NULL

@@ -123,6 +123,8 @@ TEST(root_cwd_and_port_are_checked)
 {
 	struct sandbox_spec s = good();
 
+	s.root = "/";
+	CHECK(check(s) == E_CONF);
 	s.root = "var/lib";
 	CHECK(check(s) == E_CONF);
 	s = good();
