@@ -287,6 +287,22 @@ void trace_write(const struct trace *t, const char *name, struct json_out *out)
 	json_close_array(out);
 }
 
+/* One value where both are the same, so that what differs stands out. */
+static void print_found(const struct trace_step *s, struct buf *out)
+{
+	if (s->outcome == TRACE_OK && (strcmp(s->expected, s->found) == 0 ||
+				       strcmp(s->found, "the same") == 0)) {
+		if (s->expected[0] != '\0')
+			buf_putf(out, ": as expected, %s", s->expected);
+		return;
+	}
+	if (s->expected[0] != '\0')
+		buf_putf(out, ": expected %s", s->expected);
+	if (s->found[0] != '\0')
+		buf_putf(out, "%s %s", s->expected[0] == '\0' ? ":" : ", found",
+			 s->found);
+}
+
 static void print_step(const struct trace_step *s, struct buf *out)
 {
 	buf_putf(out, "%-11s  %s", trace_outcome_name(s->outcome),
@@ -295,11 +311,7 @@ static void print_step(const struct trace_step *s, struct buf *out)
 		buf_putf(out, " [policy %s]", s->policy);
 	if (s->outcome == TRACE_FAILED)
 		buf_putf(out, ": %s", s->rule->refusal);
-	if (s->expected[0] != '\0')
-		buf_putf(out, ": expected %s", s->expected);
-	if (s->found[0] != '\0')
-		buf_putf(out, "%s %s", s->expected[0] == '\0' ? ":" : ", found",
-			 s->found);
+	print_found(s, out);
 	buf_putf(out, " (%s)\n", s->rule->source);
 }
 

@@ -203,7 +203,7 @@ TEST(writes_json_and_lines)
 	buf_clear(&out);
 	trace_print(&t, &out);
 	CHECK_STR_EQ(buf_cstr(&out),
-		     "ok           a: expected 1, found 1 (here(7))\n"
+		     "ok           a: as expected, 1 (here(7))\n"
 		     "failed       b [policy p]: b is wrong: expected on, "
 		     "found off (there(7))\n");
 }
