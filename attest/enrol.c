@@ -20,7 +20,7 @@ struct enrol {
 	struct peer *peer;
 	struct loop_timer *timer; /* next attempt */
 	uint8_t nonce[32];
-	bool leased; /* renew rather than register */
+	bool leased;  /* renew rather than register */
 	bool wanting; /* evidence was asked for, of this attempt */
 	int64_t retry_ms;
 };

@@ -218,11 +218,12 @@ static enum status connect_to(struct loop *l, const struct peer_settings *s,
 			      int64_t ms, struct http_client **out,
 			      struct err *err)
 {
+	/* Until it is verified the deadline speaks first. */
 	struct http_client_settings set = {
 		.to = s->to,
-		.connect_ms = ms,
-		.idle_ms = ms,
-		.head_ms = ms,
+		.connect_ms = ms + 1000,
+		.idle_ms = ms + 1000,
+		.head_ms = ms + 1000,
 		.max_body = ANSWER_MAX,
 	};
 

@@ -604,12 +604,9 @@ static bool refuse_early(const struct service *s, struct http_call *call,
 	if (r->with_body == on_init && s->state != STATE_UNINITIALIZED)
 		refuse(call, E_CONFLICT,
 		       s->state == STATE_SEALED
-			       ? "this attestation service is sealed: it has "
-				 "to be recovered"
-			       : "this attestation service is initialized "
-				 "already");
-	else if (r->worker &&
-		 !conn_peer_spki(http_call_conn(call), spki))
+			       ? "sealed: it has to be recovered"
+			       : "initialized already");
+	else if (r->worker && !conn_peer_spki(http_call_conn(call), spki))
 		refuse(call, E_PERM, NO_CERTIFICATE);
 	else
 		return false;

@@ -20,13 +20,6 @@ void ask_refused(struct err *err)
 		err->code = E_CRYPTO;
 }
 
-enum status ask_permission(enum status status, struct err *err)
-{
-	if (status == E_POLICY)
-		err->code = E_PERM;
-	return status == OK ? OK : err->code;
-}
-
 static void verified(void *ctx, const struct err *err)
 {
 	struct ask *a = ctx;
@@ -65,9 +58,7 @@ static enum status load(const struct ask_opts *o, struct ask *a,
 		return err_set(err, E_USAGE,
 			       "--cert and --key go together: one is missing");
 	if (o->cert != NULL)
-		TRY(ask_permission(identity_load(o->cert, o->key, &a->identity,
-						 err),
-				   err));
+		TRY(identity_load(o->cert, o->key, &a->identity, err));
 	if (o->manifest != NULL)
 		TRY(ask_load_manifest(o->manifest, &a->manifest, err));
 	return OK;

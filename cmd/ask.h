@@ -60,10 +60,6 @@ struct ask {
 enum status ask_load_manifest(const char *path, struct manifest **out,
 			      struct err *err);
 
-/* That others can read a file with a secret (E_POLICY) is not what exit status
- * 2 is for: make it E_PERM. */
-enum status ask_permission(enum status status, struct err *err);
-
 /* Connect and verify; errors as peer_open, through ask_refused.  ask_done in
  * any case: the trace of a refusal is there until then. */
 enum status ask_open(const struct ask_opts *o, enum peer_expect expect,

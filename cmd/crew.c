@@ -71,8 +71,8 @@ static bool all_ended(const struct crew *c)
 /* The outcome that a role's exit status tells of; E_IO where none does. */
 static enum status outcome_of(int exit_status)
 {
-	static const enum status told[] = { E_USAGE,  E_CONF,	E_PERM,
-					    E_POLICY, E_STALE,	E_UNAVAIL,
+	static const enum status told[] = { E_USAGE,   E_CONF,	E_PERM,
+					    E_POLICY,  E_STALE, E_UNAVAIL,
 					    E_CONFLICT };
 
 	for (size_t i = 0; i < countof(told); i++)

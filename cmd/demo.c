@@ -19,11 +19,13 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "core/text.h"
+#include "sandbox/cgroup.h"
 
 #define READY_MS 20000
 #define STEP_MS 20000
 #define STOP_MS 10000
 #define POLL_MS 20
+#define SWEEPS 10 /* POLL_MS apart */
 #define PATH_SIZE 256
 #define GROUP "demo"
 #define DRAIN "2" /* seconds */
@@ -651,9 +653,25 @@ static void stop_all(struct demo *d)
 	}
 }
 
+/* A worker that was killed leaves the groups of its sandboxes; whoever makes
+ * the next one removes them (sandbox/cgroup.h), once they are empty. */
+static void sweep_groups(struct demo *d)
+{
+	for (int i = 0; i < SWEEPS; i++) {
+		struct cgroup *g;
+
+		loop_run_once(d->loop, POLL_MS);
+		cgroup_new("demo", UINT64_C(1) << 30, 64, &g);
+		cgroup_free(g);
+	}
+}
+
 static void clean_up(struct demo *d)
 {
 	struct err err;
+
+	if (d->d[WORKER].ended && WIFSIGNALED(d->d[WORKER].wait_status))
+		sweep_groups(d);
 
 	if (d->o->ready_file != NULL)
 		(void)unlink(d->o->ready_file);

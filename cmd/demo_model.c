@@ -12,7 +12,7 @@
 #define BODY_MAX (16u << 20)
 #define ANSWER_MAX (64u << 20)
 #define BEGIN_MAX 200 /* bytes of the prompt that are repeated */
-#define WORD_MS 15 /* between two events of a stream: as a model would */
+#define WORD_MS 15    /* between two events of a stream: as a model would */
 
 struct model {
 	struct loop *loop;

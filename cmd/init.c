@@ -22,11 +22,14 @@ struct init_opts {
 };
 
 static const struct opt rows[] = {
-	ASK_ROWS(struct init_opts, ask),
+	ASK_AS_ROW(struct init_opts, ask),
+	ASK_CERT_ROW(struct init_opts, ask),
 	{ .name = "json",
 	  .help = "print digest and chain head as JSON",
 	  .kind = OPT_FLAG,
 	  OPT_AT(struct init_opts, json) },
+	ASK_KEY_ROW(struct init_opts, ask),
+	ASK_MANIFEST_ROW(struct init_opts, ask),
 	{ .name = "secret",
 	  .arg = "NAME=@FILE",
 	  .help = "a static inference secret (16 to 64 bytes) that the "
@@ -55,9 +58,8 @@ static enum status put_secret(const struct manifest *m, const char *arg,
 			       "secret '%.*s' is not in the manifest's "
 			       "secrets.static",
 			       SLICE_FMT(name));
-	TRY(ask_permission(file_read_secret((const char *)rest.p + 1,
-					    KEYBOX_VALUE_MAX, &value, err),
-			   err));
+	TRY(file_read_secret((const char *)rest.p + 1, KEYBOX_VALUE_MAX, &value,
+			     err));
 	if (secret_slice(value).len < 16)
 		return err_set(err, E_CONF,
 			       "secret '%.*s': %zu bytes, expected 16 to %d",

@@ -18,11 +18,14 @@ struct status_opts {
 };
 
 static const struct opt rows[] = {
-	ASK_ROWS(struct status_opts, ask),
+	ASK_AS_ROW(struct status_opts, ask),
+	ASK_CERT_ROW(struct status_opts, ask),
 	{ .name = "json",
 	  .help = "print as JSON",
 	  .kind = OPT_FLAG,
 	  OPT_AT(struct status_opts, json) },
+	ASK_KEY_ROW(struct status_opts, ask),
+	ASK_MANIFEST_ROW(struct status_opts, ask),
 };
 
 static void print_json(const struct ask *a, struct slice workers)

@@ -208,8 +208,7 @@ static enum status fill_case(const struct verify_opts *o,
 			     struct verifier_case *c, struct err *err)
 {
 	c->now = clock_wall();
-	if (o->at != NULL &&
-	    text_untime(slice_str(o->at), &c->now, err) != OK)
+	if (o->at != NULL && text_untime(slice_str(o->at), &c->now, err) != OK)
 		return err_set(err, E_USAGE,
 			       "--at '%s': expected a time such as "
 			       "2026-11-21T12:00:00Z",

@@ -117,17 +117,17 @@ static enum status check_private(const char *path, const struct stat *st,
 	unsigned mode = st->st_mode & 07777;
 
 	if (!S_ISREG(st->st_mode))
-		return err_set(err, E_POLICY,
+		return err_set(err, E_PERM,
 			       "%s is not a regular file (- reads a secret "
 			       "from the standard input)",
 			       path);
 	if (st->st_uid != geteuid() && st->st_uid != 0)
-		return err_set(err, E_POLICY,
+		return err_set(err, E_PERM,
 			       "%s belongs to user %u, who could change it: "
 			       "chown %u %s",
 			       path, st->st_uid, geteuid(), path);
 	if ((mode & 077) != 0)
-		return err_set(err, E_POLICY,
+		return err_set(err, E_PERM,
 			       "%s has mode %04o, so others can use it: "
 			       "chmod %o %s",
 			       path, mode, mode & 0700, path);
@@ -329,11 +329,11 @@ static enum status check_dir(const char *path, const struct stat *st,
 			     mode_t mode, struct err *err)
 {
 	if (st->st_uid != geteuid())
-		return err_set(err, E_POLICY,
+		return err_set(err, E_PERM,
 			       "%s belongs to user %u, not to us (%u)", path,
 			       st->st_uid, geteuid());
 	if ((st->st_mode & 0777 & ~mode) != 0)
-		return err_set(err, E_POLICY,
+		return err_set(err, E_PERM,
 			       "%s has mode %04o, want %04o at most: "
 			       "chmod %o %s",
 			       path, st->st_mode & 07777, mode,
@@ -354,7 +354,7 @@ enum status file_make_dir(const char *path, mode_t mode, struct err *err)
 	if (lstat(path, &st) < 0)
 		return err_errno(err, "cannot stat %s", path);
 	if (!S_ISDIR(st.st_mode))
-		return err_set(err, E_POLICY, "%s is not a directory", path);
+		return err_set(err, E_PERM, "%s is not a directory", path);
 	return check_dir(path, &st, mode, err);
 }
 

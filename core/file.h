@@ -13,7 +13,7 @@
 enum status file_read(const char *path, struct buf *out, struct err *err);
 
 /* Read a secret file of 1 to max bytes: regular, owned by us or root, and
- * not readable or writable by group and others (E_POLICY otherwise, with the
+ * not readable or writable by group and others (E_PERM otherwise, with the
  * chmod that mends it).  "-" reads the standard input, without these
  * checks. */
 enum status file_read_secret(const char *path, size_t max, struct secret **out,

@@ -47,22 +47,25 @@ struct profile {
 	bool landlock; /* paths are limited to those that confine() is told */
 };
 
-/* One condition on an argument: (argument & mask) == value. */
+/* One condition on an argument: (argument & mask) == value, or, where it
+ * differs, argument != value. */
 struct profile_test {
 	uint8_t arg; /* 1 + index; 0: none */
+	bool differs;
 	uint64_t mask, value;
 };
 
 struct profile_row {
 	const char *calls; /* names, a space between two */
 	uint32_t groups;
+	bool ignored;		     /* not made, and answered as a success */
 	struct profile_test test[3]; /* all must hold */
 };
 
 /* Never NULL. */
 const struct profile *profile_get(enum profile_id id);
 
-/* All rows that allow, of all groups; several rows of a call are
+/* All rows that allow, or ignore, of all groups; several rows of a call are
  * alternatives. */
 const struct profile_row *profile_rows(size_t *n);
 

@@ -33,10 +33,12 @@ static enum status failed(int rc, struct slice what, struct err *err)
 
 static struct scmp_arg_cmp compare(const struct profile_test *t)
 {
-	return (struct scmp_arg_cmp){ .arg = t->arg - 1u,
-				      .op = SCMP_CMP_MASKED_EQ,
-				      .datum_a = t->mask,
-				      .datum_b = t->value };
+	return (struct scmp_arg_cmp){
+		.arg = t->arg - 1u,
+		.op = t->differs ? SCMP_CMP_NE : SCMP_CMP_MASKED_EQ,
+		.datum_a = t->differs ? t->value : t->mask,
+		.datum_b = t->value
+	};
 }
 
 /* The number of a call; -1 where this architecture has none. */
@@ -54,6 +56,7 @@ static enum status allow(scmp_filter_ctx f, const struct profile_row *row,
 			 struct slice call, struct err *err)
 {
 	struct scmp_arg_cmp cmp[countof(row->test)];
+	uint32_t act = row->ignored ? SCMP_ACT_ERRNO(0) : SCMP_ACT_ALLOW;
 	unsigned n = 0;
 	int nr = number(call);
 
@@ -63,7 +66,7 @@ static enum status allow(scmp_filter_ctx f, const struct profile_row *row,
 		cmp[n] = compare(&row->test[n]);
 		n++;
 	}
-	int rc = seccomp_rule_add_array(f, SCMP_ACT_ALLOW, nr, n, cmp);
+	int rc = seccomp_rule_add_array(f, act, nr, n, cmp);
 	return rc < 0 ? failed(rc, call, err) : OK;
 }
 

@@ -19,7 +19,7 @@
 
 #include "core/status.h"
 
-#define TEST_SECONDS 20 /* before a test counts as hung */
+#define TEST_SECONDS 90 /* before a test counts as hung */
 
 /* Defined by core/crypto.c, when a test needs it. */
 enum status crypto_setup(struct err *err) __attribute__((weak));

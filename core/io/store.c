@@ -66,12 +66,7 @@ enum status store_open(const char *url, struct store **out, struct err *err)
 	const char *dir = url + sizeof(SCHEME_DIR) - 1;
 	auto_fd int lock = -1;
 	TRY(make_parents(dir, err));
-	if (file_make_dir(dir, 0700, err) != OK) {
-		/* E_POLICY is for evidence; this is about permissions. */
-		if (err->code == E_POLICY)
-			err->code = E_PERM;
-		return err->code;
-	}
+	TRY(file_make_dir(dir, 0700, err));
 	TRY(lock_dir(dir, &lock, err));
 
 	struct store *s = mem_must(sizeof(*s));

@@ -85,8 +85,8 @@ static void fill(struct as_fake *f, struct http_call *call,
 	*s = (struct as_shown){ .options = f->w->options,
 				.root = buf_slice(&f->w->root),
 				.keys = buf_make(KEYSET_MAX),
-				.state = f->serving ? "serving" :
-						      "uninitialized",
+				.state = f->serving ? "serving"
+						    : "uninitialized",
 				.has_manifest = f->serving };
 	put_keys(&s->keys);
 	st->purpose = PURPOSE_AS;

@@ -27,9 +27,9 @@ struct as_fake {
 	struct listener *listener;
 	struct http_server *server;
 	void (*spoil)(struct as_shown *s);
-	bool serving;  /* it claims to have w->manifest in force */
-	bool silent;   /* it accepts, and says nothing */
-	struct buf manifest; /* what GET /v1/manifest gives */
+	bool serving;		   /* it claims to have w->manifest in force */
+	bool silent;		   /* it accepts, and says nothing */
+	struct buf manifest;	   /* what GET /v1/manifest gives */
 	unsigned attested, others; /* requests */
 	struct relay *relays;
 	struct addr at;

@@ -366,9 +366,8 @@ void as_world_wait(struct as_world *w)
 		abort(); /* it would be told of an answer that is gone */
 }
 
-static bool begin(struct as_world *w, struct http_client *c,
-		  const char *method, const char *target, const char *type,
-		  struct slice body)
+static bool begin(struct as_world *w, struct http_client *c, const char *method,
+		  const char *target, const char *type, struct slice body)
 {
 	const struct http_header header = { S("Content-Type"),
 					    slice_str(type) };

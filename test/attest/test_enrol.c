@@ -12,7 +12,7 @@ struct bench {
 	struct enrol *e;
 	void (*spoil)(struct attempt *a); /* of the evidence */
 	const char *group;
-	bool mute;		    /* never give evidence */
+	bool mute;			 /* never give evidence */
 	unsigned wanted, leased, failed; /* events */
 	struct statement last;
 	struct err why;
@@ -239,7 +239,6 @@ TEST(before_a_manifest_is_set_it_waits_and_then_registers)
 TEST(evidence_that_comes_late_or_twice_goes_nowhere)
 {
 	auto_bench struct bench b;
-	auto_buf struct buf bundle = buf_make(EVIDENCE_MAX);
 	struct err err = { .code = E_IO, .text = "x" };
 	int64_t until;
 

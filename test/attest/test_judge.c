@@ -111,8 +111,8 @@ static enum status judged(struct court *c)
 	struct err err;
 
 	put_case(c, ++id, &out);
-	if (!EXPECT(chan_send_now(c->fd, MSG_CASE, buf_slice(&out), -1,
-				  &err) == OK) ||
+	if (!EXPECT(chan_send_now(c->fd, MSG_CASE, buf_slice(&out), -1, &err) ==
+		    OK) ||
 	    !hear(c))
 		return E_IO;
 	EXPECT(c->id == id);

@@ -303,12 +303,9 @@ TEST(a_net_that_breaks_the_rules_is_cut_off)
 	static const struct {
 		uint32_t type;
 		size_t len;
-	} bad[] = { { MSG_PUBLIC, 100 },
-		    { MSG_ATTEST, 99 },
-		    { MSG_ATTEST, 101 },
-		    { MSG_NONCE, 5 },
-		    { MSG_VERDICT, 64 },
-		    { 99, 4 } };
+	} bad[] = { { MSG_PUBLIC, 100 }, { MSG_ATTEST, 99 },
+		    { MSG_ATTEST, 101 }, { MSG_NONCE, 5 },
+		    { MSG_VERDICT, 64 }, { 99, 4 } };
 
 	for (size_t i = 0; i < countof(bad); i++) {
 		auto_bench struct bench b;

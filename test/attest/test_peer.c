@@ -347,19 +347,18 @@ TEST(a_refusal_says_what_and_why_in_one_line)
 	static const struct {
 		unsigned status;
 		enum status code;
-	} rows[] = { { 200, OK },	     { 204, OK },
-		     { 301, E_PARSE },	     { 400, E_PARSE },
-		     { 401, E_PERM },	     { 403, E_PERM },
-		     { 404, E_NOTFOUND },    { 409, E_CONFLICT },
-		     { 413, E_LIMIT },	     { 429, E_UNAVAIL },
-		     { 500, E_UNAVAIL },     { 503, E_UNAVAIL } };
+	} rows[] = { { 200, OK },	  { 204, OK },
+		     { 301, E_PARSE },	  { 400, E_PARSE },
+		     { 401, E_PERM },	  { 403, E_PERM },
+		     { 404, E_NOTFOUND }, { 409, E_CONFLICT },
+		     { 413, E_LIMIT },	  { 429, E_UNAVAIL },
+		     { 500, E_UNAVAIL },  { 503, E_UNAVAIL } };
 	struct err err;
 
 	for (size_t i = 0; i < countof(rows); i++)
 		CHECK(peer_refusal("x", rows[i].status, S("no json"), &err) ==
 		      rows[i].code);
-	CHECK(peer_refusal("nonce", 403,
-			   S("{\"detail\":\"a\\n\\u001b[31mb\"}"),
+	CHECK(peer_refusal("nonce", 403, S("{\"detail\":\"a\\n\\u001b[31mb\"}"),
 			   &err) == E_PERM);
 	CHECK(strstr(err.text, "nonce: refused with status 403: a") != NULL);
 	CHECK(strchr(err.text, '\n') == NULL &&

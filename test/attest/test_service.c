@@ -3,8 +3,8 @@
 #include "attest/answer.h"
 #include "attest/messages.h"
 #include "core/cleanup.h"
-#include "core/hpke.h"
 #include "core/file.h"
+#include "core/hpke.h"
 #include "core/json.h"
 #include "core/keybox.h"
 #include "proxy/ohttp.h"
@@ -16,7 +16,7 @@ static void client_done(struct http_client **c)
 }
 #define auto_client __attribute__((cleanup(client_done)))
 
-#define NONCE \
+#define NONCE         \
 	"{\"nonce\":" \
 	"\"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"}"
 
@@ -35,10 +35,14 @@ static bool read_answer(struct as_world *w, struct answer *a)
 TEST(without_a_manifest_only_attest_init_and_healthz_answer)
 {
 	static const char *const not_yet[][2] = {
-		{ "GET", "/v1/manifest" },	 { "GET", "/v1/manifests" },
-		{ "GET", "/v1/nonce" },		 { "POST", "/v1/workers" },
-		{ "POST", "/v1/workers/renew" }, { "GET", "/v1/workers" },
-		{ "GET", "/v1/ohttp-keys/llama" }, { "GET", "/v1/log" },
+		{ "GET", "/v1/manifest" },
+		{ "GET", "/v1/manifests" },
+		{ "GET", "/v1/nonce" },
+		{ "POST", "/v1/workers" },
+		{ "POST", "/v1/workers/renew" },
+		{ "GET", "/v1/workers" },
+		{ "GET", "/v1/ohttp-keys/llama" },
+		{ "GET", "/v1/log" },
 		{ "GET", "/readyz" },
 	};
 	auto_as_world struct as_world w;
@@ -50,9 +54,8 @@ TEST(without_a_manifest_only_attest_init_and_healthz_answer)
 	CHECK(as_world_start(&w, "memory"));
 	c = as_world_connect(&w, false);
 	for (size_t i = 0; i < countof(not_yet); i++) {
-		struct slice body = strcmp(not_yet[i][0], "POST") == 0
-					    ? S("{}")
-					    : S("");
+		struct slice body =
+			strcmp(not_yet[i][0], "POST") == 0 ? S("{}") : S("");
 
 		(void)as_world_ask(&w, c, not_yet[i][0], not_yet[i][1], body);
 		CHECK(as_world_refused(&w, 503, "unavail"));
@@ -103,7 +106,7 @@ TEST(a_nonce_is_64_lower_case_hex_digits_and_nothing_stands_beside_it)
 	CHECK(as_world_ask(&w, c, "POST", "/v1/attest", S(NONCE)) == 200);
 }
 
-TEST(wrong_methods_paths_types_and_sizes_are_told_apart)
+TEST(wrong_methods_and_paths_are_told_apart)
 {
 	static const struct {
 		const char *method, *path, *allow;
@@ -126,13 +129,8 @@ TEST(wrong_methods_paths_types_and_sizes_are_told_apart)
 					      "/v1/ohttp-keys/",
 					      "/v1/ohttp-keys",
 					      "/metrics" };
-	static const char *const types[] = { NULL, "text/plain", "",
-					     "application/json2",
-					     "application/x-www-form-"
-					     "urlencoded" };
 	auto_as_world struct as_world w;
 	auto_client struct http_client *c = NULL;
-	auto_buf struct buf big = buf_make(2u << 20);
 
 	as_world_init(&w);
 	CHECK(as_world_start(&w, "memory"));
@@ -150,6 +148,21 @@ TEST(wrong_methods_paths_types_and_sizes_are_told_apart)
 		(void)as_world_ask(&w, c, "GET", absent[i], S(""));
 		CHECK(as_world_refused(&w, 404, "notfound"));
 	}
+}
+
+TEST(only_json_of_a_bounded_size_is_taken)
+{
+	static const char *const types[] = { NULL, "text/plain", "",
+					     "application/json2",
+					     "application/x-www-form-"
+					     "urlencoded" };
+	auto_as_world struct as_world w;
+	auto_client struct http_client *c = NULL;
+	auto_buf struct buf big = buf_make(2u << 20);
+
+	as_world_init(&w);
+	CHECK(as_world_start(&w, "memory"));
+	c = as_world_connect(&w, true);
 	for (size_t i = 0; i < countof(types); i++) {
 		(void)as_world_ask_as(&w, c, "POST", "/v1/attest", types[i],
 				      S(NONCE));
@@ -301,8 +314,8 @@ TEST(of_two_inits_at_once_one_wins)
 	for (int i = 0; i < 2; i++) {
 		two[i] = (struct as_world){ .loop = w.loop,
 					    .body = buf_make(65536) };
-		as_world_begin(&two[i], i == 0 ? first : second, "POST", "/v1/init",
-			       buf_slice(&body));
+		as_world_begin(&two[i], i == 0 ? first : second, "POST",
+			       "/v1/init", buf_slice(&body));
 	}
 	as_world_wait(&two[0]);
 	as_world_wait(&two[1]);

@@ -347,7 +347,7 @@ static void make_tls(void)
 	own.key = id.key;
 	bench_must(tls_new(&own, &server, &err), &err);
 	bench_must(tls_new(&set, &client, &err), &err);
-	identity_free(&id);
+	identity_done(&id);
 }
 
 /* ---- attestation --------------------------------------------------------- */

@@ -39,6 +39,7 @@
 #define LINE_MAX 1024 /* bytes of an event's line that are looked at */
 #define DRAIN_NS 10000000000u
 #define COUNT_NS 120000000000u /* for all that --count asks for */
+#define HOLD_NS 280000000000u  /* for the streams to begin */
 #define REQUEST_MAX (256u << 20)
 #define START_NS 10000000000u
 #define HOLD_WIDTH 32 /* streams that are being begun at once */
@@ -458,7 +459,7 @@ static void run_counted(struct load *l, struct procs *procs)
 
 static void run_held(struct load *l, struct procs *procs)
 {
-	uint64_t end = bench_now() + COUNT_NS;
+	uint64_t end = bench_now() + HOLD_NS;
 
 	l->left = UINT64_MAX;
 	l->until = UINT64_MAX;

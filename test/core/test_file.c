@@ -207,8 +207,8 @@ TEST(refuses_a_secret_that_others_can_use)
 	struct err err;
 
 	for (size_t i = 0; i < countof(modes); i++)
-		CHECK(read_secret(make("k", "x", modes[i]), 9, &s) == E_POLICY);
-	CHECK(file_read_secret(make("k", "x", 0644), 9, &s, &err) == E_POLICY);
+		CHECK(read_secret(make("k", "x", modes[i]), 9, &s) == E_PERM);
+	CHECK(file_read_secret(make("k", "x", 0644), 9, &s, &err) == E_PERM);
 	CHECK(strstr(err.text, "chmod 600 /") != NULL);
 	CHECK(s == NULL);
 }
@@ -221,7 +221,7 @@ TEST(refuses_a_secret_of_another_user)
 
 	if (chown(path, 12345, 12345) < 0)
 		SKIP("only root can give a file away");
-	CHECK(file_read_secret(path, 9, &s, &err) == E_POLICY);
+	CHECK(file_read_secret(path, 9, &s, &err) == E_PERM);
 	CHECK(strstr(err.text, "12345") != NULL && s == NULL);
 }
 
@@ -244,7 +244,7 @@ TEST(refuses_a_secret_from_another_pipe_than_stdin)
 	char name[32];
 
 	(void)snprintf(name, sizeof(name), "/dev/fd/%d", fd);
-	CHECK(read_secret(name, 9, &s) == E_POLICY && s == NULL);
+	CHECK(read_secret(name, 9, &s) == E_PERM && s == NULL);
 }
 
 TEST(reads_a_secret_from_stdin_without_these_checks)
@@ -386,16 +386,16 @@ TEST(refuses_a_directory_that_gives_more_or_is_none)
 
 	CHECK(mkdir(path_of("d"), 0700) == 0);
 	CHECK(chmod(path_of("d"), 0755) == 0);
-	CHECK(file_make_dir(path_of("d"), 0700, &err) == E_POLICY);
+	CHECK(file_make_dir(path_of("d"), 0700, &err) == E_PERM);
 	CHECK(strstr(err.text, "chmod 700 /") != NULL);
 	CHECK(mode_of(path_of("d")) == 0755);
 	CHECK(chmod(path_of("d"), 0700) == 0);
 	CHECK(symlink("d", path_of("link")) == 0);
-	CHECK(file_make_dir(path_of("link"), 0700, &err) == E_POLICY);
-	CHECK(file_make_dir(make("f", "", 0600), 0700, &err) == E_POLICY);
+	CHECK(file_make_dir(path_of("link"), 0700, &err) == E_PERM);
+	CHECK(file_make_dir(make("f", "", 0600), 0700, &err) == E_PERM);
 	CHECK(file_make_dir(path_of("a/b"), 0700, &err) == E_NOTFOUND);
 	if (chown(path_of("d"), 12345, 12345) == 0)
-		CHECK(file_make_dir(path_of("d"), 0700, &err) == E_POLICY);
+		CHECK(file_make_dir(path_of("d"), 0700, &err) == E_PERM);
 }
 
 TEST(removes_a_tree_and_not_what_its_links_name)

@@ -38,8 +38,9 @@ def start(name, *more, program=None, root="root.pem", store=None, before=()):
 
 def fails(name, code, *words, argv=(), **more):
     """confd as that ends by itself, with this exit status."""
-    d = place.start([CONFD, "as", "--listen", "127.0.0.1:0", "--ready-file",
-                     p(name + ".ready"), *argv], name, **more)
+    listen = [] if "--listen" in argv else ["--listen", "127.0.0.1:0"]
+    d = place.start([CONFD, "as", *listen, "--ready-file", p(name + ".ready"), *argv], name,
+                    **more)
     wait_until(lambda: d.proc.poll() is not None, 15, name + " to end")
     check(d.proc.returncode == code, name, d.proc.returncode, d.text())
     for word in words:
@@ -115,7 +116,7 @@ def test_init_refuses_wrong_secrets_before_it_sends_anything():
     os.chmod(p("open"), 0o644)
     base = ["init", "--as", address, "--manifest", p("m.json")]
     for args, code, word in (
-            ([], 64, "team-a" if False else "1 static secrets"),
+            ([], 64, "1 static secrets"),
             (["--secret", "team-a=" + SECRET.decode()], 64, "NAME=@FILE"),
             (["--secret", "team-b=@" + p("team-a")], 78, "team-b"),
             (["--secret", "team-a=@" + p("open")], 77, "chmod"),
@@ -486,9 +487,6 @@ def test_sigterm_finishes_what_is_under_way():
     d.proc.send_signal(signal.SIGTERM)
     time.sleep(0.3)
     check(d.proc.poll() is None)
-    with contextlib.suppress(ConnectionRefusedError):
-        socket.create_connection((host, int(port)), 2).close()
-        # A listener that is still in the parent's hands may queue it.
     s.sendall(body[20:])
     got = b""
     with contextlib.suppress(OSError):
@@ -548,7 +546,7 @@ def test_a_start_that_cannot_work_says_what_is_wrong():
     fails("s6", 1, "absent", argv=["--tee", "sim", "--store", "memory", "--sim-root",
                                    p("absent")])
     fails("s7", 64, "port", argv=sim("--store", "memory", "--listen", "127.0.0.1:99999"))
-    fails("s8", 74, "in use", argv=sim("--store", "memory", "--listen", address))
+    fails("s8", 1, "in use", argv=sim("--store", "memory", "--listen", address))
 
 
 def test_a_ready_file_that_cannot_be_written_is_an_error():
@@ -609,8 +607,8 @@ def test_each_mistake_in_a_manifest_is_told_with_file_line_member_and_expected()
     def drop(o, name):
         del o[name]
     cases = [
-        (lambda m: m.update(surplus=1), "surplus", "expected"),
-        (lambda m: m.update(Version=1), "Version", "version"),
+        (lambda m: m.update(surplus=1), "surplus", "no such member"),
+        (lambda m: m.update(Version=1), "Version", "did you mean version"),
         (lambda m: drop(m, "version"), "version", "expected"),
         (lambda m: m.update(version=2), "version", "expected"),
         (lambda m: m.update(version="1"), "version", "expected"),

@@ -1,6 +1,7 @@
 """The worker: who gets a lease, what may run and how it lives and ends, what
 the worker API says to whom, and what is left when the lease or a process ends."""
 
+import atexit
 import glob
 import http.client
 import json
@@ -17,6 +18,7 @@ LEASE = 10  # seconds: the shortest that a manifest may have
 MODEL = ["/.confd/confd", "demo", "--role", "model", "--port", "8000"]
 
 place = Place()
+atexit.register(place.close)
 state = {"as": "127.0.0.1:%d" % free_port()}
 
 
@@ -323,14 +325,16 @@ def test_two_workloads_live_side_by_side():
 
 def test_a_workload_has_no_network():
     sandboxes()
-    text = ("cat /proc/net/dev; for a in %s 10.255.255.1:80 169.254.169.254:80; do "
-            "/.confd/confd status --as $a; echo rc $?; done; exec sleep 100" % state["as"])
-    shell("prisoner", text)
-    wait_until(lambda: logs("prisoner").count("rc ") == 3, 30, "its attempts")
+    if not os.path.exists("/bin/bash"):
+        raise Skip("no bash here")
+    text = ("cat /proc/net/dev; for a in %s 10.255.255.1/80 169.254.169.254/80; do "
+            "(exec 3<>/dev/tcp/$a) && echo reached $a; echo tried $a; done; exec sleep 100"
+            % state["as"].replace(":", "/"))
+    start("prisoner", "/bin/bash", "-c", text)
+    wait_until(lambda: logs("prisoner").count("tried ") == 3, 30, "its attempts")
     out = logs("prisoner")
-    check(out.count("rc 69") + out.count("rc 74") == 3, out)
-    interfaces = [l.split(":")[0].strip() for l in out.splitlines()[2:] if ":" in l.split(" ")[0]
-                  or l.startswith("    lo")]
+    check("reached" not in out and "refused" in out and "unreachable" in out, out)
+    interfaces = [l.split(":")[0].strip() for l in out.splitlines()[2:] if l.startswith("  ")]
     check(interfaces == ["lo"], out)
     workload("rm", "prisoner")
 
@@ -472,8 +476,10 @@ def test_without_the_service_the_worker_serves_until_its_lease_ends():
     wait_until(lambda: chat(state["client"])[0] == 503, LEASE + 3, "the end of the lease")
     check(time.monotonic() - began > 1.0)
     check(request(w["address"], "GET", "/readyz", tls=True)[0] == 503)
-    check(api("GET", "/readyz")[0] == 503 and api("GET", "/healthz")[0] == 200)
+    # Its own clock has no whole seconds: the proxies are first.
     wait_until(lambda: "lease-ended" in state["open_daemon"].text(), 5, "the worker's word")
+    wait_until(lambda: api("GET", "/readyz")[0] == 503, 2, "readyz to fail")
+    check(api("GET", "/healthz")[0] == 200)
     state["address"] = w["address"]
 
 
@@ -505,7 +511,6 @@ def test_all_stop_cleanly():
     check(d.stop() == 0, d.text()[-800:])
     check(not any(lives(pid) for pid in pids), pids)
     check(not os.path.exists(p("open.ready")))
-    place.close()
 
 
 run(globals())

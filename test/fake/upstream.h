@@ -15,6 +15,7 @@
  *	redirect, switch, interim, trailers, close, cookie, cut-event
  *		   302, 101, a 103 first, trailers, a body until close,
  *		   headers that nobody wants, a stream that breaks in an event
+ *	cut-long   the same in an event that is 40 KB long by then
  *	early	   answer 413 with the first byte of the body, read no more
  *	deaf	   read the head, nothing more, and never answer
  *	status	   answer with status x-fake-size
@@ -156,11 +157,14 @@ static bool fake_perish(struct fake_conn *c)
 /* One more event; false when it was the last, or the connection is gone. */
 static bool fake_step(struct fake_conn *c)
 {
-	bool cut = strcmp(c->mode, "cut-event") == 0;
+	bool cut = strncmp(c->mode, "cut-", 4) == 0;
+	bool is_long = strcmp(c->mode, "cut-long") == 0;
 
 	if ((cut || strcmp(c->mode, "die") == 0) && c->events <= 2) {
 		if (cut)
 			fake_chunk(c, S("data: {\"cut\":"));
+		for (unsigned i = 0; is_long && i < 4000; i++)
+			fake_chunk(c, S("0123456789"));
 		return fake_perish(c);
 	}
 	if (c->events > 0) {
@@ -299,6 +303,7 @@ static const struct {
 	{ "echo", fake_echo, NULL },
 	{ "die", fake_die, NULL },
 	{ "cut-event", fake_die, NULL },
+	{ "cut-long", fake_die, NULL },
 	{ "shrink", fake_shrink, NULL },
 	{ "huge", fake_huge, NULL },
 	{ "status", fake_status, NULL },

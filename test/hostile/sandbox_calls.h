@@ -8,14 +8,13 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/personality.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #define ANY (-1) /* any failure will do */
 
-/* System calls that must not be there, with arguments that do no harm. */
-
 #define HIGH_BITS 0xffffffff00000000ul
+
+/* System calls that must not be there, with arguments that do no harm. */
 
 static const struct call {
 	const char *name;
@@ -61,11 +60,6 @@ static const struct call {
 	{ "inotify_init1", SYS_inotify_init1, EPERM, { 0 } },
 	{ "F_NOTIFY", SYS_fcntl, EPERM, { 0, F_NOTIFY, DN_ACCESS } },
 	{ "F_SETLEASE", SYS_fcntl, EPERM, { 0, F_SETLEASE, F_RDLCK } },
-	{ "RLIMIT_CORE", SYS_setrlimit, EPERM, { RLIMIT_CORE } },
-	{ "RLIMIT_CORE, high bits",
-	  SYS_prlimit64,
-	  EPERM,
-	  { 0, (long)(HIGH_BITS | RLIMIT_CORE), (long)"0123456789abcde" } },
 	{ "statmount", 457, ENOSYS, { 0 } },
 	{ "listmount", 458, ENOSYS, { 0 } },
 	{ "open_tree_attr", 467, ENOSYS, { 0 } },

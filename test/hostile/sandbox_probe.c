@@ -2,8 +2,9 @@
  * NAME", or "LEAK NAME: found, wanted".  Exit status: 1 if any leaked.
  *
  * It uses no library but the C library, so that it runs in an empty root.
- * What the host has listening is told in HOST_PORT and HOST_ABSTRACT, and its
- * namespaces, as the links in /proc/self/ns say them, in HOST_NS. */
+ * What the host has listening is told in HOST_PORT and HOST_ABSTRACT; its
+ * namespaces, as the links in /proc/self/ns say them, in HOST_NS; HOST_CORE is
+ * there when the starter's limit of core dumps was not 0. */
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
@@ -401,7 +402,7 @@ static void probe_settings(void)
 
 static int has_option(const char *options, const char *one)
 {
-	char all[256], with[32];
+	char all[300], with[32];
 
 	(void)snprintf(all, sizeof(all), ",%s,", options);
 	(void)snprintf(with, sizeof(with), ",%s,", one);
@@ -588,8 +589,8 @@ static void probe_uid(void)
 		  line);
 }
 
-/* Groups of the starter must be gone where it could drop them: root. */
-static void probe_groups(void)
+/* Then there is a user 0 inside. */
+static int is_started_by_root(void)
 {
 	char first[32] = "";
 	FILE *f = fopen("/proc/self/uid_map", "re");
@@ -598,7 +599,13 @@ static void probe_groups(void)
 		(void)!fgets(first, sizeof(first), f);
 		(void)fclose(f);
 	}
-	if (strtol(first, NULL, 10) == 0)
+	return strtol(first, NULL, 10) == 0;
+}
+
+/* Only root can give up the starter's. */
+static void probe_groups(void)
+{
+	if (is_started_by_root())
 		must_hold("no other groups", getgroups(0, NULL) == 0, "some");
 }
 
@@ -634,9 +641,10 @@ static void probe_fds(void)
 
 static void probe_env(void)
 {
-	static const char *const known[] = { "PATH=",	   "HOME=",
-					     "HOST_PORT=", "HOST_ABSTRACT=",
-					     "HOST_NS=",   "ASAN_OPTIONS=" };
+	static const char *const known[] = {
+		"PATH=",      "HOME=",	  "HOST_PORT=",	  "HOST_ABSTRACT=",
+		"HOST_CORE=", "HOST_NS=", "ASAN_OPTIONS="
+	};
 
 	for (char **e = environ; *e != NULL; e++) {
 		int ok = 0;
@@ -662,7 +670,7 @@ static int raise_nofile(void)
 /* With a limit of 0 the kernel still feeds a program of the host. */
 static void probe_core(void)
 {
-	struct rlimit core = { 2, 2 };
+	struct rlimit core = { 2, 2 }, none = { 0, 0 };
 	char filter[32] = "";
 	FILE *f = fopen("/proc/self/coredump_filter", "re");
 	int status = 0;
@@ -676,7 +684,15 @@ static void probe_core(void)
 		(void)fclose(f);
 	}
 	(void)getrlimit(RLIMIT_CORE, &core);
-	must_hold("limit of core dumps", core.rlim_max <= 1, "larger");
+	rlim_t before = core.rlim_max;
+	(void)syscall(SYS_setrlimit, RLIMIT_CORE, &none);
+	(void)syscall(SYS_prlimit64, 0, RLIMIT_CORE, &none, NULL);
+	(void)syscall(SYS_prlimit64, 0, HIGH_BITS | RLIMIT_CORE, &none, NULL);
+	(void)getrlimit(RLIMIT_CORE, &core);
+	must_hold("limit of core dumps",
+		  before == 1 || (before == 0 && getenv("HOST_CORE") == NULL),
+		  "not 1");
+	must_hold("limit of core dumps stays", core.rlim_max == before, "no");
 	must_hold("no memory in core dumps", strtoul(filter, NULL, 16) == 0,
 		  filter);
 	must_hold("a crash dumps no core",

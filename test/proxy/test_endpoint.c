@@ -1,6 +1,7 @@
 #include <arpa/inet.h>
 #include <sys/socket.h>
 
+#include "proxy/date.h"
 #include "test/proxy/visit.h"
 #include "test/proxy/world.h"
 
@@ -288,6 +289,38 @@ TEST(who_waits_for_the_end_of_a_key_has_nothing_served_again)
 	http_client_body_end(again.client);
 	(void)EXPECT(asker_wait(&again) && again.status == 422);
 	(void)EXPECT(w.fake.requests == 1);
+	asker_done(&again);
+	asker_done(&a);
+	world_stop(&w);
+}
+
+TEST(what_was_dated_before_a_lease_ended_is_not_served_after_it)
+{
+	char headers[DATE_SIZE + 6] = "date: ";
+	int64_t now = clock_wall();
+	struct world w;
+	struct asker a, again;
+	struct err err;
+
+	clock_set_wall_for_tests(now);
+	CHECK(world_start(&w, NULL));
+	date_format(headers + 6, now);
+	struct ask ask = ask_chat(headers);
+	asker_init(&a, &w, OHTTP_CHUNKED);
+	(void)EXPECT(asker_run(&a, &ask) && a.inner == 200);
+	clock_set_wall_for_tests(now + 10);
+	endpoint_lease(w.endpoint, 0);
+	endpoint_lease(w.endpoint, INT64_MAX);
+	(void)EXPECT(endpoint_keys(w.endpoint, buf_slice(&w.keybox), &err) ==
+		     OK);
+	asker_init(&again, &w, OHTTP_CHUNKED);
+	buf_put(&again.sealed, buf_slice(&a.sealed));
+	asker_send(&again);
+	(void)EXPECT(asker_wait(&again) && again.status == 200);
+	/* What it says inside is for the first sender to open. */
+	(void)EXPECT(WORLD_UNTIL(&w, w.lines == 2) && w.line.status == 400);
+	(void)EXPECT(w.fake.requests == 1);
+	clock_set_wall_for_tests(-1);
 	asker_done(&again);
 	asker_done(&a);
 	world_stop(&w);

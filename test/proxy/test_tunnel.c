@@ -316,6 +316,11 @@ TEST(a_program_that_does_not_read_stops_the_model)
 	chat_begin(&w, "x-fake: huge\nx-fake-size: 200000000\n", VISIT_PLAIN);
 	(void)WORLD_UNTIL(&w, w.v.body.len > 0);
 	(void)EXPECT(world_stalled(&w.far) < SLACK && !w.v.done);
+	/* It waits, and goes on when there is room again. */
+	(void)EXPECT(w.far.fake.aborts == 0 && w.lines == 0);
+	w.v.body_max = w.v.body.len + (6u << 20);
+	http_client_resume(w.v.client);
+	(void)EXPECT(WORLD_UNTIL(&w, w.v.body.len >= w.v.body_max));
 	visit_leave(&w.v);
 	(void)EXPECT(WORLD_UNTIL(&w, w.far.fake.aborts == 1));
 	way_stop(&w);

@@ -54,7 +54,7 @@ void box_init(struct box *b, const char *role, const char *arg)
 	*b = (struct box){
 		.link = -1,
 		.argv = { "/probe", role, arg },
-		.env = { "ASAN_OPTIONS=detect_leaks=0:disable_coredump=0" },
+		.env = { "ASAN_OPTIONS=detect_leaks=0" },
 		.settings = { .shim = box_program("fake/shim_main") },
 		.spec = {
 			.name = "box",
@@ -118,6 +118,24 @@ bool box_printed(struct box *b, const char *text, int64_t ms)
 		loop_run_once(b->loop, 10);
 	}
 	return false;
+}
+
+#define WALLS_MIN 200 /* so that a probe that ends early has not held */
+
+bool box_held(const struct box *b)
+{
+	auto_buf struct buf out = buf_make(SUPERVISE_LOG_MAX + 1);
+	struct slice rest = slice_str(box_output(b, &out)), line;
+	size_t held = 0, leaks = 0;
+
+	while (slice_split(&rest, '\n', &line)) {
+		held += slice_starts(line, S("ok "));
+		if (!slice_starts(line, S("LEAK ")))
+			continue;
+		leaks++;
+		printf("\t%.*s\n", SLICE_FMT(line));
+	}
+	return leaks == 0 && held >= WALLS_MIN;
 }
 
 int box_dial(struct box *b)

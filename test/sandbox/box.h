@@ -43,6 +43,9 @@ bool box_printed(struct box *b, const char *text, int64_t ms);
 /* Everything that was printed, NUL-terminated; the caller's out. */
 const char *box_output(const struct box *b, struct buf *out);
 
+/* True when the probe found every wall; prints what it did not. */
+bool box_held(const struct box *b);
+
 /* A connection to the workload's port: our end, blocking, with a time-out of
  * 5 s on reading. */
 int box_dial(struct box *b);

@@ -60,7 +60,7 @@ TEST(a_root_file_that_others_can_read_is_refused)
 	(void)snprintf(path, sizeof(path), "%s/root.pem", test_dir());
 	CHECK(file_write(path, buf_slice(&w.root), 0644, &err) == OK);
 	const struct tee_settings s = { .sim_root = path };
-	CHECK(tee_device_open(&s, "sim", &d, &err) == E_POLICY);
+	CHECK(tee_device_open(&s, "sim", &d, &err) == E_PERM);
 	CHECK(d == NULL);
 }
 
