@@ -48,7 +48,7 @@ static int say(const char *what, const char *why)
 }
 
 /* The workload.  It gets 0, 1 and 2, and nothing of the shim. */
-static __attribute__((noreturn)) void become(char *const *argv,
+static __attribute__((noreturn)) void become(pid_t shim, char *const *argv,
 					     char *const *env)
 {
 	struct err err;
@@ -59,6 +59,9 @@ static __attribute__((noreturn)) void become(char *const *argv,
 	for (int s = 1; s < 32; s++)
 		(void)signal(s, SIG_DFL); /* fails for KILL and STOP only */
 	(void)setsid();
+	/* As first process the shim takes all along; elsewhere this does. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != shim)
+		_exit(say("start", "the shim is gone"));
 	if (close_range(3, ~0u, 0) < 0)
 		_exit(say("close_range", strerror(errno)));
 	/* It may signal its own, and not the shim. */
@@ -250,11 +253,12 @@ int shim_main(uint16_t port, char *const *argv, char *const *env)
 
 	if (set_up(&s, &err) != OK)
 		return say("start", err.text);
+	pid_t self = getpid();
 	s.workload = fork();
 	if (s.workload < 0)
 		return say("fork", strerror(errno));
 	if (s.workload == 0)
-		become(argv, env);
+		become(self, argv, env);
 
 	loop_run(s.loop);
 	/* As first process, our end is the end of all others; elsewhere at

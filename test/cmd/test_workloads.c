@@ -311,7 +311,7 @@ TEST(a_proxy_that_ends_fails_its_workload)
 {
 	auto_bench struct bench b;
 
-	bench_open(&b, SAY_READY "exit 0\n");
+	bench_open(&b, SAY_READY "sleep 0.3\nexit 0\n");
 	lease(&b);
 	CHECK(run(&b, UPSTREAM) == OK);
 	CHECK(becomes(&b, "\"state\":\"failed\""));

@@ -262,6 +262,20 @@ TEST(the_end_of_the_link_is_the_end_of_the_workload)
 	CHECK(read(r.out, &byte, 1) == 0);
 }
 
+TEST(the_workload_does_not_outlive_a_shim_that_is_killed)
+{
+	auto_rig struct rig r = { .link = -1, .out = -1 };
+	char byte;
+
+	BOX_NEEDED;
+	CHECK(start(&r, NULL, "stay", "60"));
+	CHECK(prints(&r, "sleeping"));
+	proc_kill(r.proc, SIGKILL);
+	struct pollfd p = { .fd = r.out, .events = POLLIN };
+	CHECK(poll(&p, 1, 2000) == 1);
+	CHECK(read(r.out, &byte, 1) == 0);
+}
+
 TEST(sigterm_is_handed_on)
 {
 	auto_rig struct rig r = { .link = -1, .out = -1 };
