@@ -125,9 +125,16 @@ uint8_t *secret_bytes(struct secret *s)
 
 enum status secret_harden_process(struct err *err)
 {
-	struct rlimit none = { 0, 0 }, lock;
+	struct rlimit core, lock;
 
-	if (setrlimit(RLIMIT_CORE, &none) < 0)
+	/* With 0 the kernel still feeds a core_pattern that is a program; with
+	 * 1 byte it does not, see core(5).  A limit of 0 that we were given
+	 * cannot be raised. */
+	if (getrlimit(RLIMIT_CORE, &core) < 0)
+		return err_errno(err, "cannot read RLIMIT_CORE");
+	core.rlim_max = core.rlim_max == 0 ? 0 : 1;
+	core.rlim_cur = core.rlim_max;
+	if (setrlimit(RLIMIT_CORE, &core) < 0)
 		return err_errno(err, "cannot turn core dumps off");
 	/* Also refuses ptrace and /proc/PID/mem to others of our user. */
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
