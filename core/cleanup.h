@@ -10,11 +10,12 @@
 #define countof(a) (sizeof(a) / sizeof((a)[0]))
 
 /* Move a pointer out of its variable: take(p) yields p and leaves NULL. */
-#define take(p)                         \
-	__extension__({                 \
-		typeof(p) taken_ = (p); \
-		(p) = NULL;             \
-		taken_;                 \
+#define take(p)                          \
+	__extension__({                  \
+		typeof(p) *at_ = &(p);   \
+		typeof(p) taken_ = *at_; \
+		*at_ = NULL;             \
+		taken_;                  \
 	})
 
 /* The same for a descriptor, which leaves -1. */

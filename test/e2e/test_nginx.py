@@ -57,6 +57,7 @@ def start_balanced(place, tls):
           place.path("lb.pem"))
     scheme = "https" if tls else "http"
     demo = Demo(place, "--via", f"{scheme}://127.0.0.1:{port}")
+    demo.balancer = f"127.0.0.1:{port}"
     nginx_config(place, port, demo.info["proxy"], tls)
     place.start([nginx, "-p", place.dir, "-c", place.path("nginx.conf")], "nginx")
     wait_until(lambda: os.path.exists(place.path("nginx.pid")), 10, "nginx")
@@ -113,9 +114,11 @@ def test_a_capture_shows_nothing():
         raise Skip("needs tcpdump and root")
     with Place() as place:
         demo = start_balanced(place, False)
-        client = demo.client.rsplit(":", 1)[1]
-        dump = place.start([tcpdump, "-i", "lo", "--immediate-mode", "-s", "0", "-U", "-w", place.path("all.pcap"),
-                            "tcp and not port " + client], "tcpdump")
+        # Every hop but that of the program that asks, whose text is its own.
+        hops = [demo.info[name] for name in ("as", "proxy", "worker")] + [demo.balancer]
+        ports = " or ".join("port " + hop.rsplit(":", 1)[1] for hop in hops)
+        dump = place.start([tcpdump, "-i", "lo", "--immediate-mode", "-s", "0", "-U", "-w",
+                            place.path("all.pcap"), "tcp and (" + ports + ")"], "tcpdump")
         wait_until(lambda: "listening on" in dump.text(), 10, "tcpdump")
         talk(demo)
         time.sleep(0.5)
