@@ -173,8 +173,7 @@ FORCE:
 deps: $(DEPS)/stamp
 
 ifeq ($(DEPS),build/deps)
-$(DEPS)/stamp: .make/deps.sh .make/fetch.sh core/mbedtls_config.h \
-		$(wildcard core/mbedtls/*)
+$(DEPS)/stamp: .make/deps.sh .make/fetch.sh core/mbedtls_config.h
 	$(Q)CC='$(CC)' .make/deps.sh $(DEPS)
 	$(Q)touch $@
 endif

@@ -5,7 +5,7 @@
 # built from Debian's source packages into OUT/include and OUT/lib.  OUT is
 # made beside and renamed, so it is whole or absent, and it is remade only
 # when what it depends on changed (this script, fetch.sh, the Mbed TLS
-# configuration, the replacements in core/mbedtls).
+# configuration).
 set -eu
 
 out=$1
@@ -29,8 +29,7 @@ stamp()
 {
 	$CC -dumpfullversion -dumpmachine
 	cd "$top"
-	find .make/deps.sh .make/fetch.sh core/mbedtls_config.h \
-		core/mbedtls -type f 2>/dev/null |
+	find .make/deps.sh .make/fetch.sh core/mbedtls_config.h |
 		LC_ALL=C sort | xargs sha256sum
 }
 want=$(stamp | sha256sum)
@@ -81,23 +80,9 @@ build_mbedtls()
 	unpack mbedtls cmake-disable-3rdparty.patch
 	cd "$work/src/mbedtls"
 	cp "$top/core/mbedtls_config.h" include/mbedtls/mbedtls_config.h
-	hooks=
-	if [ -d "$top/core/mbedtls" ]; then
-		cp "$top"/core/mbedtls/*.[ch] library/
-		for file in "$top"/core/mbedtls/*.c; do
-			hooks="$hooks $(basename "$file" .c).o"
-		done
-	fi
 	map="-ffile-prefix-map=$PWD=mbedtls"
 	make -s -j"$jobs" -C library static CC="$CC" GEN_FILES= \
 		CFLAGS="$fast $flags $map" WARNING_CFLAGS='-w' >"$work/log"
-	if [ -n "$hooks" ]; then
-		# shellcheck disable=SC2086 # a list of words
-		make -s -C library $hooks CC="$CC" GEN_FILES= \
-			CFLAGS="$fast $flags $map" >"$work/log"
-		# shellcheck disable=SC2086 # a list of words
-		(cd library && ar rcsD libmbedcrypto.a $hooks)
-	fi
 	cp library/libmbedtls.a library/libmbedx509.a library/libmbedcrypto.a \
 		"$work/lib"
 	cp -R include/mbedtls include/psa 3rdparty/everest/include/everest \

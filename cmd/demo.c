@@ -21,6 +21,7 @@
 #include "core/text.h"
 #include "sandbox/cgroup.h"
 
+#define CLIENT_PORT 8080
 #define READY_MS 20000
 #define STEP_MS 20000
 #define STOP_MS 10000
@@ -732,7 +733,7 @@ static enum status check_opts(const struct demo_opts *o, struct err *err)
 			       "--via '%s': expected http://HOST:PORT or "
 			       "https://HOST:PORT",
 			       o->via);
-	return OK;
+	return addr_parse(o->listen, CLIENT_PORT, &at, err);
 }
 
 static enum status run_demo(const struct demo_opts *o, struct err *err)
