@@ -121,12 +121,19 @@ UNIT = $(B)/test/unit
 ### The program
 
 .PHONY: all
-all: $(B)/confd $(B)/confd.stripped
+all: $(B)/confd $(B)/confd.stripped $(B)/confd-gpu-helper
 
 $(B)/confd: $(B)/obj/cmd/confd.o $(B)/libconfd.a \
 		$(if $(SANITIZE),$(B)/obj/test/sanitize/options.o)
 	$(say) LINK $@
 	$(Q)$(call link,$^)
+
+# Asks NVIDIA's library, which a static program cannot load: a program of its
+# own, named to a worker by --gpu-helper.
+$(B)/confd-gpu-helper: $(B)/obj/cmd/gpu-helper/gpu_helper.o $(B)/libconfd.a
+	$(say) LINK $@
+	$(Q)$(CC) $(CFLAGS_ALL) -Wl,--gc-sections $(LINK:-static-pie=-pie) \
+		$(LDFLAGS) -o $@ $^ $(LDLIBS) -Wl,-Bdynamic -ldl
 
 # Stripped, and not larger than we promise.
 $(B)/confd.stripped: $(B)/confd
@@ -190,8 +197,16 @@ $(PROGS) $(BENCHES): $(B)/test/%: $(B)/obj/test/%.o $(B)/libconfd.a
 	$(Q)mkdir -p $(@D)
 	$(Q)$(call link,$^)
 
+# A library that answers as NVIDIA's does, for the helper's tests.
+NVML = $(B)/test/fake/nvml.so
+$(NVML): test/fake/nvml/nvml.c $(B)/flags
+	$(say) LINK $@
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(filter-out -fPIE,$(CFLAGS_ALL)) -fPIC \
+		-shared -o $@ $<
+
 .PHONY: tests test
-tests: all $(if $(UNIT_SRC),$(UNIT)) $(PROGS)
+tests: all $(if $(UNIT_SRC),$(UNIT)) $(PROGS) $(NVML)
 
 # The tests alone: test/run has the unit tests among others.
 test: tests
@@ -257,6 +272,7 @@ demo: all
 install: all
 	$(Q)install -d '$(DESTDIR)$(BINDIR)'
 	$(Q)install -m 755 $(B)/confd.stripped '$(DESTDIR)$(BINDIR)/confd'
+	$(Q)install -s -m 755 $(B)/confd-gpu-helper '$(DESTDIR)$(BINDIR)'
 	$(Q)rm -rf $(B)/links && mkdir -p $(B)/links
 	$(Q)$(B)/confd --install $(B)/links
 	$(Q)for link in $$(ls $(B)/links); do \

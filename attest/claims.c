@@ -58,10 +58,8 @@ static void write_tcb(const struct claims *c, struct json_out *out)
 	json_close_object(out);
 }
 
-void claims_write(const struct claims *c, const char *name,
-		  struct json_out *out)
+void claims_write_shared(const struct claims *c, struct json_out *out)
 {
-	json_open_object(out, name);
 	json_put_cstr(out, "tee", c->tee);
 	write_measurements(c, out);
 	write_tcb(c, out);
@@ -72,7 +70,15 @@ void claims_write(const struct claims *c, const char *name,
 	json_put_u64(out, "vmpl", c->vmpl);
 	json_put_hex(out, "chip_id", slice_make(c->chip_id, c->chip_id_len));
 	json_put_hex(out, "root", slice_of(c->root));
+	json_put_bool(out, "root_pinned", c->root_pinned);
 	json_put_hex(out, "report", slice_of(c->report));
 	json_put_i64(out, "valid_until", c->valid_until);
+}
+
+void claims_write(const struct claims *c, const char *name,
+		  struct json_out *out)
+{
+	json_open_object(out, name);
+	claims_write_shared(c, out);
 	json_close_object(out);
 }

@@ -1,18 +1,24 @@
-/* What verified evidence says about a machine: fields, no judgement.  The
- * same struct for every TEE; what a TEE does not have stays empty (length or
- * count 0), which no rule of a policy takes for "anything".
+/* What verified evidence says about a machine: fields, no judgement.
+ *
+ * First what TEEs share; what one does not have stays empty (length or count
+ * 0), which no rule of a policy takes for "anything".  Then all that one kind
+ * says, which its own rules judge.
  *
  * Only a TEE's verify fills it, and only from bytes under a signature that it
  * checked.  It holds no pointers to what it was made from. */
 #ifndef CONFD_ATTEST_CLAIMS_H
 #define CONFD_ATTEST_CLAIMS_H
 
+#include "attest/tee/gpu_verify.h"
+#include "attest/tee/snp_verify.h"
+#include "attest/tee/tdx_verify.h"
 #include "core/buf.h"
 #include "core/json.h"
 
 #define CLAIMS_DIGEST_MAX 64	   /* bytes of one measurement or id */
 #define CLAIMS_MEASUREMENTS_MAX 12 /* TDX has mrtd and four rtmrs */
 #define CLAIMS_TCB_MAX 24	   /* parts of a version of the platform */
+#define CLAIMS_GPUS_MAX 16	   /* GPUs and switches of one machine */
 
 /* A measurement, identity or digest. */
 struct claims_digest {
@@ -43,6 +49,13 @@ struct claims {
 	uint8_t root[32];    /* SHA-256 of the root's SubjectPublicKeyInfo */
 	uint8_t report[32];  /* SHA-256 of the report */
 	int64_t valid_until; /* unix seconds: first end of a certificate used */
+	bool root_pinned;    /* the maker's, compiled in; false: a root that a
+			   * policy or a test named */
+
+	struct snp_claims snp; /* of the TEE "snp" only */
+	struct tdx_claims tdx; /* of "tdx" only */
+	size_t n_gpus;	       /* devices beside the CPU */
+	struct gpu_claims gpu[CLAIMS_GPUS_MAX];
 };
 
 /* The measurement of that name, or NULL. */
@@ -58,7 +71,10 @@ void claims_add_measurement(struct claims *c, const char *name,
 			    struct slice value);
 void claims_add_tcb(struct claims *c, const char *name, uint64_t value);
 
-/* As the JSON object `name`: what `verify --json` and the API show. */
+/* What TEEs share, as members of the JSON object that is open. */
+void claims_write_shared(const struct claims *c, struct json_out *out);
+
+/* The same as the JSON object `name`. */
 void claims_write(const struct claims *c, const char *name,
 		  struct json_out *out);
 

@@ -212,6 +212,7 @@ static void attempt(void *ctx)
 		.manifest = e->set.pin,
 		.cert = e->set.cert,
 		.key = e->set.key,
+		.trust = e->set.trust,
 	};
 	struct err err;
 

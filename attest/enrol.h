@@ -40,6 +40,7 @@ struct enrol_settings {
 	const char *group, *name;
 	const struct x509 *cert; /* of the TLS key that the evidence binds */
 	const struct keypair *key;
+	const struct tee_roots *trust; /* roots for tests; NULL: none */
 	const struct enrol_events *events;
 	void *ctx;
 };

@@ -22,6 +22,9 @@ static void gpu_done(struct evidence_gpu *g)
 	buf_done(&g->report);
 	buf_done(&g->chain);
 	texts_done(&g->rims);
+	for (size_t i = 0; i < g->n_ocsp; i++)
+		buf_done(&g->ocsp[i]);
+	mem_free(g->ocsp);
 }
 
 void evidence_init(struct evidence *e)
@@ -76,6 +79,35 @@ struct slice evidence_text(const struct evidence_texts *t, const char *name)
 		if (strcmp(t->item[i].name, name) == 0)
 			return buf_slice(&t->item[i].text);
 	return (struct slice){ 0 };
+}
+
+static bool is_one_of(const char *name, const char *const *names, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
+const char *evidence_text_other(const struct evidence_texts *t,
+				const char *const *names, size_t n)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (!is_one_of(t->item[i].name, names, n))
+			return t->item[i].name;
+	return NULL;
+}
+
+enum status evidence_rename_text(struct evidence_texts *t, const char *from,
+				 const char *to, struct err *err)
+{
+	if (evidence_text(t, to).len > 0)
+		return err_set(err, E_CONFLICT, "%s: there is one already", to);
+	for (size_t i = 0; i < t->n; i++)
+		if (strcmp(t->item[i].name, from) == 0)
+			return set_name(&t->item[i].name, slice_str(to), from,
+					err);
+	return OK;
 }
 
 static enum status check_text(struct slice name, struct slice text,
@@ -158,6 +190,14 @@ static void write_events(const struct evidence *e, struct json_out *w)
 	json_close_array(w);
 }
 
+static void write_ocsp(const struct evidence_gpu *g, struct json_out *w)
+{
+	json_open_array(w, "ocsp");
+	for (size_t i = 0; i < g->n_ocsp; i++)
+		json_put_base64(w, NULL, buf_slice(&g->ocsp[i]));
+	json_close_array(w);
+}
+
 static void write_gpus(const struct evidence *e, struct json_out *w)
 {
 	json_open_array(w, "gpus");
@@ -169,6 +209,8 @@ static void write_gpus(const struct evidence *e, struct json_out *w)
 		json_put_base64(w, "report", buf_slice(&g->report));
 		json_put_str(w, "chain", buf_slice(&g->chain));
 		write_texts(&g->rims, "rims", w);
+		if (g->n_ocsp > 0)
+			write_ocsp(g, w);
 		json_close_object(w);
 	}
 	json_close_array(w);
@@ -317,18 +359,42 @@ static enum status read_events(const struct json *root, struct evidence *e,
 	return OK;
 }
 
+static enum status read_ocsp(const struct json *gpu, struct evidence_gpu *g,
+			     struct err *err)
+{
+	const struct json *list;
+	void *mem = NULL;
+
+	TRY(open_list(gpu, "ocsp", EVIDENCE_OCSP_MAX, sizeof(*g->ocsp), &list,
+		      &mem, err));
+	g->ocsp = mem;
+	for (const struct json *j = first(list); j != NULL; j = json_next(j)) {
+		struct buf *to = &g->ocsp[g->n_ocsp++];
+
+		*to = buf_make(EVIDENCE_OCSP_LEN_MAX);
+		TRY(json_want(j, JSON_STRING, err));
+		TRY(text_unbase64(json_str(j), to, json_path(j), err));
+		if (to->len == 0)
+			return err_set(err, E_PARSE,
+				       "%s: expected bytes, found none",
+				       json_path(j));
+	}
+	return OK;
+}
+
 static enum status read_gpu(const struct json *j, struct evidence_gpu *g,
 			    struct err *err)
 {
-	static const char *const names[] = { "arch", "report", "chain",
-					     "rims" };
+	static const char *const names[] = { "arch", "report", "chain", "rims",
+					     "ocsp" };
 
 	TRY(json_want(j, JSON_OBJECT, err));
 	TRY(json_only(j, names, countof(names), err));
 	TRY(read_name(j, "arch", &g->arch, err));
 	TRY(read_bytes(j, "report", EVIDENCE_REPORT_MAX, &g->report, err));
 	TRY(read_text(j, "chain", EVIDENCE_TEXT_MAX, &g->chain, err));
-	return read_texts(j, "rims", &g->rims, err);
+	TRY(read_texts(j, "rims", &g->rims, err));
+	return read_ocsp(j, g, err);
 }
 
 static enum status read_gpus(const struct json *root, struct evidence *e,

@@ -14,6 +14,8 @@
 #define EVIDENCE_EVENTS_MAX 2048
 #define EVIDENCE_EVENT_DATA_MAX (32u << 10) /* bytes of one event's data */
 #define EVIDENCE_GPUS_MAX 16
+#define EVIDENCE_OCSP_MAX 16		  /* responses of one GPU */
+#define EVIDENCE_OCSP_LEN_MAX (16u << 10) /* bytes of one */
 
 /* A named text, such as "chain": certificates in PEM. */
 struct evidence_text {
@@ -39,6 +41,8 @@ struct evidence_gpu {
 	struct buf report;
 	struct buf chain; /* PEM */
 	struct evidence_texts rims;
+	size_t n_ocsp;
+	struct buf *ocsp; /* responses, DER */
 };
 
 /* A bundle; owns all of it. */
@@ -69,6 +73,15 @@ enum status evidence_add_text(struct evidence_texts *t, struct slice name,
 
 /* The text of that name, until t changes; empty when there is none. */
 struct slice evidence_text(const struct evidence_texts *t, const char *name);
+
+/* The first text whose name is not one of n; NULL: each has one of them. */
+const char *evidence_text_other(const struct evidence_texts *t,
+				const char *const *names, size_t n);
+
+/* Give the text of one name another; nothing when there is none.  to must not
+ * be taken. */
+enum status evidence_rename_text(struct evidence_texts *t, const char *from,
+				 const char *to, struct err *err);
 
 /* Append the bundle as JSON.  E_LIMIT when it would pass EVIDENCE_MAX or
  * out's cap; nothing is appended then. */

@@ -2,6 +2,7 @@
 
 #include "attest/evidence.h"
 #include "attest/messages.h"
+#include "attest/tee/tee.h"
 #include "attest/verifier.h"
 #include "core/cleanup.h"
 #include "core/crypto.h"
@@ -16,8 +17,23 @@ struct judge {
 struct request {
 	uint32_t id;
 	struct verifier_case c;
+	struct tee_roots trust;
 	struct slice manifest, group;
 };
+
+static enum status read_roots(struct slice in, struct tee_roots *out,
+			      struct err *err)
+{
+	if (in.len % 32 != 0 || in.len > sizeof(out->spki))
+		return err_set(err, E_PARSE,
+			       "case: expected at most %d roots of 32 bytes, "
+			       "found %zu bytes",
+			       TEE_ROOTS_MAX, in.len);
+	out->n = in.len / 32;
+	if (in.len > 0)
+		memcpy(out->spki, in.p, in.len);
+	return OK;
+}
 
 static enum status read_request(struct slice body, struct request *r,
 				struct err *err)
@@ -30,10 +46,12 @@ static enum status read_request(struct slice body, struct request *r,
 	struct slice spki = cursor_bytes(&in, 32);
 	struct slice keys = cursor_bytes(&in, 32);
 	uint64_t now = cursor_u64be(&in);
+	struct slice roots = cursor_field(&in);
 	r->manifest = cursor_field(&in);
 	r->group = cursor_field(&in);
 	r->c.bundle = cursor_field(&in);
 	TRY(cursor_end(&in, "case", err));
+	TRY(read_roots(roots, &r->trust, err));
 
 	r->c.purpose = PURPOSE_WORKER;
 	r->c.nonce = expect_bytes(nonce.p);
@@ -41,6 +59,8 @@ static enum status read_request(struct slice body, struct request *r,
 	r->c.spki = expect_bytes(spki.p);
 	r->c.keys = expect_bytes(keys.p);
 	r->c.now = (int64_t)now;
+	r->c.trust_roots = (const uint8_t(*)[32])r->trust.spki;
+	r->c.n_trust_roots = r->trust.n;
 	return OK;
 }
 
@@ -113,7 +133,7 @@ static void on_gone(void *ctx, const struct err *why)
 enum status judge_run(int fd, struct err *err)
 {
 	static const struct chan_row rows[] = {
-		{ MSG_CASE, 152, MSG_BODY_MAX, false, on_case },
+		{ MSG_CASE, 156, MSG_BODY_MAX, false, on_case },
 	};
 	auto_loop struct loop *loop = NULL;
 	struct judge j = { 0 };

@@ -31,6 +31,7 @@ struct keeper {
 	struct loop *loop;
 	struct chan *net, *judge;
 	struct tee_device *tee;
+	struct tee_roots trust;
 	struct keeper_state state;
 	struct leases *leases;
 	struct nonces *nonces;
@@ -311,6 +312,7 @@ static void put_case(const struct keeper *k, const struct registration *r,
 	buf_put(out, r->spki);
 	buf_put(out, slice_of(keys));
 	buf_put_u64be(out, (uint64_t)clock_wall());
+	buf_put_field(out, slice_make(k->trust.spki[0], 32 * k->trust.n));
 	buf_put_field(out, buf_slice(&m->text));
 	buf_put_field(out, r->group);
 	buf_put_field(out, r->bundle);
@@ -545,11 +547,13 @@ static const struct chan_row judge_rows[] = {
 static enum status open_all(struct keeper *k, const struct keeper_settings *s,
 			    struct err *err)
 {
+	if (s->trust != NULL)
+		k->trust = *s->trust;
 	TRY(loop_new(&k->loop, err));
 	TRY(tee_device_open(&s->tee, s->tee_name, &k->tee, err));
 	TRY(vault_new(&s->groups, &k->state.vault, err));
 	TRY(keeper_state_open(&k->state, s->store, k->tee, err));
-	TRY(s->confine(s->store, err));
+	TRY(s->confine(s->store, tee_device_folder(k->tee), err));
 	TRY(chan_new(k->loop, s->judge, judge_rows, countof(judge_rows),
 		     on_judge_gone, k, &k->judge, err));
 	TRY(chan_new(k->loop, s->net, net_rows, countof(net_rows), on_net_gone,

@@ -10,11 +10,14 @@
 struct keeper_settings {
 	struct vault_groups groups;
 	struct tee_settings tee;
-	const char *tee_name; /* NULL: whichever is there */
-	const char *store;    /* URL of core/io/store, or "memory" */
-	int net, judge;	      /* channels; they become the keeper's */
-	/* Called when everything is open: give up what is not needed. */
-	enum status (*confine)(const char *store, struct err *err);
+	const char *tee_name;	       /* NULL: whichever is there */
+	const struct tee_roots *trust; /* roots for tests; NULL: none */
+	const char *store;	       /* URL of core/io/store, or "memory" */
+	int net, judge;		       /* channels; they become the keeper's */
+	/* Called when everything is open: give up what is not needed.  folder:
+	 * what the TEE writes in; NULL: nothing. */
+	enum status (*confine)(const char *store, const char *folder,
+			       struct err *err);
 };
 
 /* Run until net is gone (OK) or the judge is (E_IO). */

@@ -111,18 +111,23 @@ void leases_write(struct leases *l, int64_t now, struct json_out *w)
 	json_close_array(w);
 }
 
-/* A ring: the oldest is overwritten first. */
+/* A nonce is its time in ms, 8 random bytes, and 16 bytes of an HMAC over
+ * both.  So those who only ask for nonces fill no table, and push out nobody's;
+ * what is kept are those that were used, which takes a registration each. */
+#define NONCE_TAG 16 /* where the HMAC begins */
+
 struct nonces {
-	struct nonce {
-		uint8_t bytes[32];
-		int64_t until; /* ms; 0: unused or used up */
-	} ring[NONCES_MAX];
-	size_t next;
+	uint8_t key[32];
+	uint8_t used[NONCES_MAX][32]; /* a ring: the oldest makes room */
+	size_t n_used, next;
 };
 
 struct nonces *nonces_new(void)
 {
-	return mem_must(sizeof(struct nonces));
+	struct nonces *n = mem_must(sizeof(*n));
+
+	crypto_random(n->key, sizeof(n->key));
+	return n;
 }
 
 void nonces_free(struct nonces *n)
@@ -130,27 +135,45 @@ void nonces_free(struct nonces *n)
 	mem_free(n);
 }
 
+static void put_tag(const struct nonces *n, uint8_t nonce[static 32])
+{
+	uint8_t mac[32];
+
+	hmac_sha256(slice_of(n->key), slice_make(nonce, NONCE_TAG), mac);
+	memcpy(nonce + NONCE_TAG, mac, 32 - NONCE_TAG);
+}
+
 void nonces_issue(struct nonces *n, int64_t now_ms, uint8_t out[static 32])
 {
-	struct nonce *slot = &n->ring[n->next];
+	for (size_t i = 0; i < 8; i++)
+		out[i] = (uint8_t)((uint64_t)now_ms >> (56 - 8 * i));
+	crypto_random(out + 8, NONCE_TAG - 8);
+	put_tag(n, out);
+}
 
-	n->next = (n->next + 1) % NONCES_MAX;
-	crypto_random(slot->bytes, sizeof(slot->bytes));
-	slot->until = now_ms + NONCE_SECONDS * 1000;
-	memcpy(out, slot->bytes, sizeof(slot->bytes));
+static bool is_ours(const struct nonces *n, const uint8_t nonce[static 32])
+{
+	uint8_t own[32];
+
+	memcpy(own, nonce, NONCE_TAG);
+	put_tag(n, own);
+	return slice_eq_ct(slice_make(own, 32), slice_make(nonce, 32));
 }
 
 bool nonces_use(struct nonces *n, int64_t now_ms,
 		const uint8_t nonce[static 32])
 {
-	for (size_t i = 0; i < NONCES_MAX; i++) {
-		struct nonce *slot = &n->ring[i];
+	struct cursor in = cursor_make(slice_make(nonce, 32));
+	int64_t age = now_ms - (int64_t)cursor_u64be(&in);
 
-		if (slot->until == 0 || memcmp(slot->bytes, nonce, 32) != 0)
-			continue;
-		bool fresh = slot->until > now_ms;
-		slot->until = 0;
-		return fresh;
-	}
-	return false;
+	if (!is_ours(n, nonce) || age < 0 || age >= NONCE_SECONDS * 1000)
+		return false;
+	for (size_t i = 0; i < n->n_used; i++)
+		if (memcmp(n->used[i], nonce, 32) == 0)
+			return false;
+	memcpy(n->used[n->next], nonce, 32);
+	n->next = (n->next + 1) % NONCES_MAX;
+	if (n->n_used < NONCES_MAX)
+		n->n_used++;
+	return true;
 }

@@ -37,7 +37,9 @@ enum status leases_grant(struct leases *l, const struct lease *grant,
 /* The live ones, as a JSON array of objects. */
 void leases_write(struct leases *l, int64_t now, struct json_out *w);
 
-/* Nonces: single use, for NONCE_SECONDS; the oldest make room. */
+/* Nonces: single use, for NONCE_SECONDS.  However many are issued, none is
+ * forgotten; of those used the last NONCES_MAX are known, which is enough, since
+ * evidence is bound to its connection besides. */
 struct nonces;
 struct nonces *nonces_new(void);
 void nonces_free(struct nonces *n);

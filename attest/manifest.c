@@ -98,12 +98,6 @@ enum status manifest_check(const struct manifest *m, struct err *err)
 
 		if (tee_check(manifest_tee_name(p->tee), err) != OK)
 			return err_wrap(err, "policies.%s.tee", p->name);
-		if (p->has_gpus)
-			return err_set(err, E_CONF,
-				       "policies.%s.gpus: this build cannot "
-				       "judge GPU evidence yet: use a build "
-				       "that can, or take the policy out",
-				       p->name);
 	}
 	return OK;
 }

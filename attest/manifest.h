@@ -27,25 +27,56 @@ struct manifest_digests {
 	struct manifest_digest *item;
 };
 
-/* AMD SEV-SNP. */
+/* Bits of a word: those that have to be one, and zero; others may be either. */
+struct manifest_bits {
+	uint64_t set, clear;
+};
+
+/* AMD SEV-SNP.  A list without anything in it is not asked for, but for the
+ * first two, which always have something. */
 struct manifest_snp {
 	struct manifest_strings products;
 	struct manifest_digests measurements; /* 48 bytes each */
 	uint8_t min_bootloader, min_tee, min_snp, min_microcode;
-	uint8_t min_fmc;	  /* Turin */
-	bool debug, migrate, smt; /* true: tolerated */
+	uint8_t min_fmc;	       /* Turin */
+	bool debug, migrate, smt, cxl; /* true: tolerated */
+	struct manifest_bits guest;    /* of the guest's policy, others */
+	struct manifest_bits platform; /* of the platform's description */
+	uint8_t min_abi_major, min_abi_minor;
+	uint8_t min_firmware_major, min_firmware_minor, min_firmware_build;
+	uint32_t min_report_version, min_guest_svn;
 	uint8_t vmpl;
-	struct manifest_digests id_key_digests; /* 48; none: not asked */
-	struct manifest_digests host_data;	/* 32; none: not asked */
-	struct manifest_digests chip_ids;	/* 64 or 8; none: not asked */
+	struct manifest_digests id_key_digests;	       /* 48 */
+	struct manifest_digests author_key_digests;    /* 48 */
+	struct manifest_digests host_data;	       /* 32 */
+	struct manifest_digests family_ids, image_ids; /* 16 */
+	struct manifest_digests chip_ids;	       /* 64 or 8 */
+	struct manifest_digests denied_chip_ids;       /* 64 or 8 */
+	struct manifest_strings csp_ids; /* whose VLEK may sign; none: none's */
+	uint64_t launch_mitigations, current_mitigations; /* all these bits */
+	bool provisional, masked_chip_id;		  /* true: tolerated */
+	bool crl; /* AMD's revocation list is asked for */
 };
 
-/* Intel TDX. */
+/* Intel TDX.  A list without anything in it is not asked for, but for mrtd,
+ * rtmr and tcb_status, which always have something, and advisories. */
 struct manifest_tdx {
-	struct manifest_digests mrtd;	 /* 48 bytes each */
-	struct manifest_digests rtmr[4]; /* 48 bytes each */
+	struct manifest_digests mrtd; /* 48 bytes each, to mrsignerseam */
+	struct manifest_digests rtmr[4];
+	struct manifest_digests mrconfigid, mrowner, mrownerconfig;
+	struct manifest_digests mrservicetd, mrseam, mrsignerseam;
 	struct manifest_strings tcb_status;
-	struct manifest_strings advisories; /* tolerated; may be empty */
+	struct manifest_strings advisories;   /* none: none tolerated */
+	struct manifest_digests fmspcs;	      /* 6 */
+	struct manifest_digests platform_ids; /* 16 */
+	struct manifest_digests ppids;	      /* 16 */
+	uint32_t min_evaluation;
+	int64_t min_tcb_date; /* unix seconds */
+	uint8_t min_tee_tcb_svn[16];
+	bool debug, migratable, sept_ve; /* true: tolerated */
+	bool no_perfmon;		 /* true: not tolerated */
+	bool has_xfam;
+	uint64_t xfam; /* these features at most, where has_xfam */
 };
 
 /* The software TEE. */
@@ -156,7 +187,7 @@ static inline void manifest_freep(struct manifest **m)
 #define auto_manifest __attribute__((cleanup(manifest_freep)))
 
 /* Whether this build can judge by it: E_CONF when a policy that is in use or
- * not names a TEE (or GPUs) that it cannot judge.  Whoever is to put a
+ * not names a TEE that it cannot judge.  Whoever is to put a
  * manifest into force, or to trust by one, calls this after parsing. */
 enum status manifest_check(const struct manifest *m, struct err *err);
 

@@ -1,5 +1,6 @@
 /* The policies of a manifest: one table of rows for each TEE. */
 #include "attest/manifest_read.h"
+#include "attest/tee/snp_report.h"
 #include "core/cleanup.h"
 #include "core/text.h"
 
@@ -72,24 +73,41 @@ static bool is_version(struct slice s)
 	return s.len > 0 && s.len <= 32;
 }
 
+/* As the VLEK's certificate has it: "CN=cc-us-east-2.amazonaws.com". */
+static bool is_csp_id(struct slice s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (s.p[i] < ' ' || s.p[i] > '~')
+			return false;
+	return s.len > 0 && s.len <= 127;
+}
+
 /* ---- The tables ---- */
 
 /* clang-format off */
 #define AT(m) offsetof(struct manifest_policy, m)
 #define D48 "a list of digests, each 96 lower-case hex digits"
 #define D32 "a list of digests, each 64 lower-case hex digits"
+#define D16 "a list of values, each 32 lower-case hex digits"
 #define TOLERATE "true or false (true: tolerated)"
+#define EITHER "true or false (true: on, false: off)"
+#define MASK "16 lower-case hex digits, the highest bits first"
 #define PART "a number from 0 to 255"
 
 static const struct manifest_range byte = { 0, 255 };
 static const struct manifest_range vmpl = { 0, 3 };
 static const struct manifest_range svn = { 0, UINT32_MAX };
+static const struct manifest_range report_version = { 2, 5 };
 static const struct manifest_range gpu_count = { 1, 16 };
 static const struct manifest_range grace = { 0, 720 };
 static const struct manifest_lengths digest48 = {
 	48, 0, "96 lower-case hex digits" };
 static const struct manifest_lengths digest32 = {
 	32, 0, "64 lower-case hex digits" };
+static const struct manifest_lengths digest16 = {
+	16, 0, "32 lower-case hex digits" };
+static const struct manifest_lengths digest6 = {
+	6, 0, "12 lower-case hex digits" };
 static const struct manifest_lengths chip = {
 	64, 8, "128 lower-case hex digits (16 for Turin)" };
 static const struct manifest_list products = {
@@ -104,6 +122,9 @@ static const struct manifest_list archs = {
 	false, is_arch, "hopper or blackwell" };
 static const struct manifest_list versions = {
 	false, is_version, "a version such as 570.86.15 or 96.00.74.00.1A" };
+static const struct manifest_list csp_ids = { false, is_csp_id,
+	"a provider as its certificates name it, such as "
+	"CN=cc-us-east-2.amazonaws.com" };
 static const struct manifest_words tees = { countof(tee_names), tee_names };
 
 #define ROW_TEE MUST("tee", word, AT(tee), "snp, tdx or sim", &tees)
@@ -139,12 +160,53 @@ static const struct manifest_row min_tcb_rows[] = {
 };
 static const struct manifest_shape min_tcb = MANIFEST_SHAPE(min_tcb_rows);
 
+static const struct manifest_row abi_rows[] = {
+	MUST("major", u8, AT(snp.min_abi_major), PART, &byte),
+	MUST("minor", u8, AT(snp.min_abi_minor), PART, &byte),
+};
+static const struct manifest_shape min_abi = MANIFEST_SHAPE(abi_rows);
+
+static const struct manifest_row firmware_rows[] = {
+	MUST("major", u8, AT(snp.min_firmware_major), PART, &byte),
+	MUST("minor", u8, AT(snp.min_firmware_minor), PART, &byte),
+	MUST("build", u8, AT(snp.min_firmware_build), PART, &byte),
+};
+static const struct manifest_shape min_firmware =
+	MANIFEST_SHAPE(firmware_rows);
+
+#define BIT(name, member, bits) \
+	MAY(name, bit, AT(member), EITHER, &(const uint64_t){ bits })
 static const struct manifest_row guest_rows[] = {
 	MAY("debug", bool, AT(snp.debug), TOLERATE, NULL),
 	MAY("migrate", bool, AT(snp.migrate), TOLERATE, NULL),
 	MAY("smt", bool, AT(snp.smt), TOLERATE, NULL),
+	MAY("cxl", bool, AT(snp.cxl), TOLERATE, NULL),
+	BIT("single_socket", snp.guest, SNP_POLICY_SINGLE_SOCKET),
+	BIT("aes_256_xts", snp.guest, SNP_POLICY_MEM_AES_256_XTS),
+	BIT("rapl_disabled", snp.guest, SNP_POLICY_RAPL_DIS),
+	BIT("ciphertext_hiding", snp.guest, SNP_POLICY_CIPHERTEXT_HIDING),
+	BIT("page_swap_disabled", snp.guest, SNP_POLICY_PAGE_SWAP_DISABLE),
+	MAY("min_abi", inner, 0, "an object", &min_abi),
 };
 static const struct manifest_shape guest_policy = MANIFEST_SHAPE(guest_rows);
+
+static const struct manifest_row platform_rows[] = {
+	BIT("smt", snp.platform, SNP_PLATFORM_SMT),
+	BIT("tsme", snp.platform, SNP_PLATFORM_TSME),
+	BIT("ecc", snp.platform, SNP_PLATFORM_ECC),
+	BIT("rapl_disabled", snp.platform, SNP_PLATFORM_RAPL_DIS),
+	BIT("ciphertext_hiding", snp.platform, SNP_PLATFORM_CIPHERTEXT_HIDING),
+	BIT("alias_check", snp.platform, SNP_PLATFORM_ALIAS_CHECK),
+	BIT("tio", snp.platform, SNP_PLATFORM_TIO),
+};
+static const struct manifest_shape platform = MANIFEST_SHAPE(platform_rows);
+
+static const struct manifest_row mitigation_rows[] = {
+	MAY("launch", word64, AT(snp.launch_mitigations), MASK, NULL),
+	MAY("current", word64, AT(snp.current_mitigations), MASK, NULL),
+};
+static const struct manifest_shape mitigations =
+	MANIFEST_SHAPE(mitigation_rows);
 
 static const struct manifest_row snp_rows[] = {
 	ROW_TEE,
@@ -153,10 +215,28 @@ static const struct manifest_row snp_rows[] = {
 	MUST("measurements", digests, AT(snp.measurements), D48, &digest48),
 	MUST("min_tcb", inner, 0, "an object of the lowest versions", &min_tcb),
 	MAY("guest_policy", inner, 0, "an object", &guest_policy),
+	MAY("platform", inner, 0, "an object", &platform),
 	MAY("vmpl", u8, AT(snp.vmpl), "a number from 0 to 3", &vmpl),
 	MAY("id_key_digests", digests, AT(snp.id_key_digests), D48, &digest48),
+	MAY("author_key_digests", digests, AT(snp.author_key_digests), D48,
+	    &digest48),
 	MAY("host_data", digests, AT(snp.host_data), D32, &digest32),
+	MAY("family_ids", digests, AT(snp.family_ids), D16, &digest16),
+	MAY("image_ids", digests, AT(snp.image_ids), D16, &digest16),
 	MAY("chip_ids", digests, AT(snp.chip_ids), "a list of chip ids", &chip),
+	MAY("denied_chip_ids", digests, AT(snp.denied_chip_ids),
+	    "a list of chip ids", &chip),
+	MAY("csp_ids", strings, AT(snp.csp_ids), "a list of providers",
+	    &csp_ids),
+	MAY("masked_chip_id", bool, AT(snp.masked_chip_id), TOLERATE, NULL),
+	MAY("provisional", bool, AT(snp.provisional), TOLERATE, NULL),
+	MAY("crl", bool, AT(snp.crl), "true or false (true: required)", NULL),
+	MAY("mitigations", inner, 0, "an object", &mitigations),
+	MAY("min_firmware", inner, 0, "an object", &min_firmware),
+	MAY("min_guest_svn", u32, AT(snp.min_guest_svn),
+	    "a number from 0 to 4294967295", &svn),
+	MAY("min_report_version", u32, AT(snp.min_report_version),
+	    "a number from 2 to 5", &report_version),
 	ROW_GPUS,
 };
 
@@ -168,14 +248,43 @@ static const struct manifest_row rtmr_rows[] = {
 };
 static const struct manifest_shape rtmrs = MANIFEST_SHAPE(rtmr_rows);
 
+/* "xfam" also sets that it is there; of "perfmon" false is kept. */
+static manifest_reader read_xfam, read_perfmon;
+
+static const struct manifest_row attribute_rows[] = {
+	MAY("debug", bool, AT(tdx.debug), TOLERATE, NULL),
+	MAY("migratable", bool, AT(tdx.migratable), TOLERATE, NULL),
+	MAY("sept_ve", bool, AT(tdx.sept_ve), TOLERATE, NULL),
+	{ "perfmon", false, read_perfmon, AT(tdx.no_perfmon), TOLERATE, NULL },
+};
+static const struct manifest_shape attributes = MANIFEST_SHAPE(attribute_rows);
+
 static const struct manifest_row tdx_rows[] = {
 	ROW_TEE,
 	MUST("mrtd", digests, AT(tdx.mrtd), D48, &digest48),
 	MUST("rtmrs", inner, 0, "an object of the registers 0 to 3", &rtmrs),
+	MAY("mrconfigid", digests, AT(tdx.mrconfigid), D48, &digest48),
+	MAY("mrowner", digests, AT(tdx.mrowner), D48, &digest48),
+	MAY("mrownerconfig", digests, AT(tdx.mrownerconfig), D48, &digest48),
+	MAY("mrservicetd", digests, AT(tdx.mrservicetd), D48, &digest48),
+	MAY("mrseam", digests, AT(tdx.mrseam), D48, &digest48),
+	MAY("mrsignerseam", digests, AT(tdx.mrsignerseam), D48, &digest48),
+	MAY("attributes", inner, 0, "an object", &attributes),
+	{ "xfam", false, read_xfam, 0, MASK, NULL },
 	MUST("tcb_status", strings, AT(tdx.tcb_status),
 	     "a list of TCB statuses", &tcb_status),
 	MAY("advisories", strings, AT(tdx.advisories), "a list of advisories",
 	    &advisories),
+	MAY("min_evaluation", u32, AT(tdx.min_evaluation),
+	    "a number from 0 to 4294967295", &svn),
+	MAY("min_tcb_date", time, AT(tdx.min_tcb_date),
+	    "a time such as 2026-11-21T09:00:00Z", NULL),
+	MAY("min_tee_tcb_svn", hex16, AT(tdx.min_tee_tcb_svn),
+	    "32 lower-case hex digits", NULL),
+	MAY("fmspcs", digests, AT(tdx.fmspcs),
+	    "a list of families, each 12 lower-case hex digits", &digest6),
+	MAY("platform_ids", digests, AT(tdx.platform_ids), D16, &digest16),
+	MAY("ppids", digests, AT(tdx.ppids), D16, &digest16),
 	ROW_GPUS,
 };
 
@@ -205,6 +314,27 @@ static enum status read_gpus(const struct json *j,
 
 	p->has_gpus = true;
 	return manifest_read_inner(j, row, to, err);
+}
+
+static enum status read_xfam(const struct json *j,
+			     const struct manifest_row *row, void *to,
+			     struct err *err)
+{
+	struct manifest_policy *p = to; /* the row's offset is 0 */
+
+	p->tdx.has_xfam = true;
+	return manifest_read_word64(j, row, &p->tdx.xfam, err);
+}
+
+static enum status read_perfmon(const struct json *j,
+				const struct manifest_row *row, void *to,
+				struct err *err)
+{
+	bool tolerated;
+
+	TRY(manifest_read_bool(j, row, &tolerated, err));
+	*(bool *)to = !tolerated;
+	return OK;
 }
 
 /* The member "tee" first: it says which table the others are in. */
@@ -243,19 +373,43 @@ enum status manifest_read_policies(const struct json *j, struct manifest *m,
 	return OK;
 }
 
+static void snp_done(struct manifest_snp *p)
+{
+	manifest_strings_done(&p->products);
+	manifest_digests_done(&p->measurements);
+	manifest_digests_done(&p->id_key_digests);
+	manifest_digests_done(&p->author_key_digests);
+	manifest_digests_done(&p->host_data);
+	manifest_digests_done(&p->family_ids);
+	manifest_digests_done(&p->image_ids);
+	manifest_digests_done(&p->chip_ids);
+	manifest_digests_done(&p->denied_chip_ids);
+	manifest_strings_done(&p->csp_ids);
+}
+
+static void tdx_done(struct manifest_tdx *p)
+{
+	manifest_digests_done(&p->mrtd);
+	for (size_t i = 0; i < countof(p->rtmr); i++)
+		manifest_digests_done(&p->rtmr[i]);
+	manifest_digests_done(&p->mrconfigid);
+	manifest_digests_done(&p->mrowner);
+	manifest_digests_done(&p->mrownerconfig);
+	manifest_digests_done(&p->mrservicetd);
+	manifest_digests_done(&p->mrseam);
+	manifest_digests_done(&p->mrsignerseam);
+	manifest_strings_done(&p->tcb_status);
+	manifest_strings_done(&p->advisories);
+	manifest_digests_done(&p->fmspcs);
+	manifest_digests_done(&p->platform_ids);
+	manifest_digests_done(&p->ppids);
+}
+
 void manifest_policy_done(struct manifest_policy *p)
 {
 	mem_free(p->name);
-	manifest_strings_done(&p->snp.products);
-	manifest_digests_done(&p->snp.measurements);
-	manifest_digests_done(&p->snp.id_key_digests);
-	manifest_digests_done(&p->snp.host_data);
-	manifest_digests_done(&p->snp.chip_ids);
-	manifest_digests_done(&p->tdx.mrtd);
-	for (size_t i = 0; i < countof(p->tdx.rtmr); i++)
-		manifest_digests_done(&p->tdx.rtmr[i]);
-	manifest_strings_done(&p->tdx.tcb_status);
-	manifest_strings_done(&p->tdx.advisories);
+	snp_done(&p->snp);
+	tdx_done(&p->tdx);
 	manifest_digests_done(&p->sim.measurements);
 	manifest_strings_done(&p->gpus.arch);
 	manifest_strings_done(&p->gpus.drivers);

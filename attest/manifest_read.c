@@ -216,12 +216,64 @@ enum status manifest_read_word(const struct json *j,
 	return manifest_expected(j, row->what, err);
 }
 
+static enum status read_hex(const struct json *j,
+			    const struct manifest_row *row, uint8_t *to,
+			    size_t len, struct err *err)
+{
+	if (json_kind(j) != JSON_STRING ||
+	    text_unhex(json_str(j), to, len, row->name, err) != OK)
+		return manifest_expected(j, row->what, err);
+	return OK;
+}
+
 enum status manifest_read_hex32(const struct json *j,
 				const struct manifest_row *row, void *to,
 				struct err *err)
 {
+	return read_hex(j, row, to, 32, err);
+}
+
+enum status manifest_read_hex16(const struct json *j,
+				const struct manifest_row *row, void *to,
+				struct err *err)
+{
+	return read_hex(j, row, to, 16, err);
+}
+
+enum status manifest_read_word64(const struct json *j,
+				 const struct manifest_row *row, void *to,
+				 struct err *err)
+{
+	uint8_t bytes[8];
+
+	TRY(read_hex(j, row, bytes, sizeof(bytes), err));
+	struct cursor c = cursor_make(slice_of(bytes));
+	*(uint64_t *)to = cursor_u64be(&c);
+	return OK;
+}
+
+enum status manifest_read_bit(const struct json *j,
+			      const struct manifest_row *row, void *to,
+			      struct err *err)
+{
+	const uint64_t *bit = row->arg;
+	struct manifest_bits *bits = to;
+	bool one;
+
+	TRY(manifest_read_bool(j, row, &one, err));
+	if (one)
+		bits->set |= *bit;
+	else
+		bits->clear |= *bit;
+	return OK;
+}
+
+enum status manifest_read_time(const struct json *j,
+			       const struct manifest_row *row, void *to,
+			       struct err *err)
+{
 	if (json_kind(j) != JSON_STRING ||
-	    text_unhex(json_str(j), to, 32, row->name, err) != OK)
+	    text_untime(json_str(j), to, err) != OK)
 		return manifest_expected(j, row->what, err);
 	return OK;
 }

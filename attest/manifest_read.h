@@ -77,8 +77,17 @@ struct manifest_words {
 };
 manifest_reader manifest_read_word;
 
-/* 32 bytes as hex. [-, uint8_t[32]] */
-manifest_reader manifest_read_hex32;
+/* So many bytes as hex. [-, uint8_t[]] */
+manifest_reader manifest_read_hex32, manifest_read_hex16;
+
+/* A word of 64 bits as 16 hex digits, the highest bits first. [-, uint64_t] */
+manifest_reader manifest_read_word64;
+
+/* Whether a bit has to be one or zero. [uint64_t: the bit, manifest_bits] */
+manifest_reader manifest_read_bit;
+
+/* A time, "2026-11-21T09:00:00Z". [-, int64_t: unix seconds] */
+manifest_reader manifest_read_time;
 
 /* An object of the shape arg, into the same struct: rows of an inner object
  * have their offsets from there. [struct manifest_shape, the struct] */

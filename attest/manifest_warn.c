@@ -70,12 +70,14 @@ static bool is_sim(const struct manifest_policy *p)
 static bool lets_debug(const struct manifest_policy *p)
 {
 	return (p->tee == MANIFEST_SNP && p->snp.debug) ||
+	       (p->tee == MANIFEST_TDX && p->tdx.debug) ||
 	       (p->tee == MANIFEST_SIM && p->sim.debug);
 }
 
 static bool lets_migrate(const struct manifest_policy *p)
 {
-	return p->tee == MANIFEST_SNP && p->snp.migrate;
+	return (p->tee == MANIFEST_SNP && p->snp.migrate) ||
+	       (p->tee == MANIFEST_TDX && p->tdx.migratable);
 }
 
 static bool lets_smt(const struct manifest_policy *p)
@@ -83,9 +85,47 @@ static bool lets_smt(const struct manifest_policy *p)
 	return p->tee == MANIFEST_SNP && p->snp.smt;
 }
 
+static bool lets_cxl(const struct manifest_policy *p)
+{
+	return p->tee == MANIFEST_SNP && p->snp.cxl;
+}
+
 static bool has_vmpl(const struct manifest_policy *p)
 {
 	return p->tee == MANIFEST_SNP && p->snp.vmpl != 0;
+}
+
+static bool lets_vlek(const struct manifest_policy *p)
+{
+	return p->tee == MANIFEST_SNP && p->snp.csp_ids.n > 0;
+}
+
+static bool lets_masked(const struct manifest_policy *p)
+{
+	return p->tee == MANIFEST_SNP && p->snp.masked_chip_id;
+}
+
+static bool lets_provisional(const struct manifest_policy *p)
+{
+	return p->tee == MANIFEST_SNP && p->snp.provisional;
+}
+
+static bool no_crl(const struct manifest_policy *p)
+{
+	return p->tee == MANIFEST_SNP && !p->snp.crl;
+}
+
+static bool any_tcb(const struct manifest_policy *p)
+{
+	const struct manifest_snp *s = &p->snp;
+
+	return p->tee == MANIFEST_SNP && s->min_bootloader == 0 &&
+	       s->min_tee == 0 && s->min_snp == 0 && s->min_microcode == 0;
+}
+
+static bool lets_sept_ve(const struct manifest_policy *p)
+{
+	return p->tee == MANIFEST_TDX && p->tdx.sept_ve;
 }
 
 static bool lets_weak_tcb(const struct manifest_policy *p)
@@ -93,6 +133,11 @@ static bool lets_weak_tcb(const struct manifest_policy *p)
 	return p->tee == MANIFEST_TDX &&
 	       (p->tdx.tcb_status.n > 1 ||
 		!manifest_strings_have(&p->tdx.tcb_status, S("UpToDate")));
+}
+
+static bool lets_advisories(const struct manifest_policy *p)
+{
+	return p->tee == MANIFEST_TDX && p->tdx.advisories.n > 0;
 }
 
 static bool lets_unknown(const struct manifest_policy *p)
@@ -116,9 +161,25 @@ static const struct {
 	{ lets_migrate, "migration is tolerated: the host can move the "
 	  "machine's memory elsewhere" },
 	{ lets_smt, "SMT is tolerated: other tenants may share a core" },
+	{ lets_cxl, "memory and devices over CXL are tolerated: they are "
+	  "outside of the processor's package" },
 	{ has_vmpl, "vmpl is not 0: something more privileged runs beside "
 	  "it" },
+	{ lets_vlek, "csp_ids: a provider's key signs for any of its machines, "
+	  "not for one processor" },
+	{ lets_masked, "a report that does not name its processor is "
+	  "tolerated" },
+	{ lets_provisional, "provisional firmware is tolerated: the host can "
+	  "take the update back" },
+	{ no_crl, "crl: AMD's revocation list is not asked for, so a revoked "
+	  "signer would be believed" },
+	{ any_tcb, "min_tcb asks for nothing: firmware of any age is "
+	  "tolerated" },
+	{ lets_sept_ve, "sept_ve is tolerated: the host can make the "
+	  "machine's pages fault as it runs" },
 	{ lets_weak_tcb, "a platform that is not UpToDate is tolerated" },
+	{ lets_advisories, "advisories are tolerated: known weaknesses of the "
+	  "platform" },
 	{ lets_unknown, "a GPU whose revocation is unknown is tolerated" },
 	{ has_grace, "a revoked GPU is tolerated for some hours" },
 };

@@ -28,8 +28,8 @@ enum {
 
 	/* keeper to judge. */
 	MSG_CASE = 33, /* u32 id, 32 each: nonce, exporter, spki, digest of
-			  keys, u64 now, field manifest, field group, field
-			  bundle */
+			  keys, u64 now, field roots for tests (32 each), field
+			  manifest, field group, field bundle */
 	/* judge to keeper. */
 	MSG_VERDICT = 34, /* u32 id, u8 status, field error text, field packed
 			     verdict, 32 SHA-256 of the statement */

@@ -16,6 +16,7 @@ struct peer {
 	struct http_client *client;
 	enum peer_expect expect;
 	struct manifest *manifest; /* what judges; NULL until it was served */
+	struct tee_roots trust;
 	uint8_t nonce[32];
 	void (*verified)(void *ctx, const struct err *err);
 	void *ctx;
@@ -108,6 +109,8 @@ static enum status judge(struct peer *p, struct err *err)
 		.nonce = expect_bytes(p->nonce),
 		.by = p->manifest,
 		.policies = &p->manifest->as_policies,
+		.trust_roots = (const uint8_t(*)[32])p->trust.spki,
+		.n_trust_roots = p->trust.n,
 		.now = clock_wall(),
 	};
 	uint8_t keys[32];
@@ -255,6 +258,8 @@ enum status peer_open(struct loop *l, const struct peer_settings *s,
 	struct peer *p = mem_must(sizeof(*p));
 
 	p->expect = s->expect;
+	if (s->trust != NULL)
+		p->trust = *s->trust;
 	p->verified = verified;
 	p->ctx = ctx;
 	p->timeout_ms = s->timeout_ms != 0 ? s->timeout_ms : TIMEOUT_MS;

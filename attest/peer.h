@@ -11,6 +11,7 @@
 #include "attest/claims.h"
 #include "attest/keyset.h"
 #include "attest/manifest.h"
+#include "attest/tee/tee.h"
 #include "attest/trace.h"
 #include "core/io/addr.h"
 #include "core/io/http_client.h"
@@ -34,6 +35,7 @@ struct peer_settings {
 	const struct manifest *manifest; /* copied; NULL with PEER_SERVED */
 	const struct x509 *cert;	 /* what we show; NULL: nothing */
 	const struct keypair *key;	 /* of cert */
+	const struct tee_roots *trust; /* roots for tests; copied; NULL: none */
 	int64_t timeout_ms; /* 0: 10 s.  From peer_open to verified(); then
 			     * without a byte in each exchange */
 };

@@ -2,6 +2,10 @@
 
 #include <stdlib.h>
 
+#include "attest/tee/gpu.h"
+#include "attest/tee/gpu_policy.h"
+#include "attest/tee/snp_policy.h"
+#include "attest/tee/tdx_policy.h"
 #include "attest/tee/tee.h"
 #include "core/cleanup.h"
 #include "core/crypto.h"
@@ -34,10 +38,9 @@ rule_accept = { "policy", E_POLICY,
 	"no policy that applies here accepts it", VERIFIER },
 rule_tee = { "policy.tee", E_POLICY,
 	"the evidence is of another kind of TEE", SOURCE },
-rule_rules = { "policy.rules", E_POLICY,
-	"this build has no rules for this kind of TEE", SOURCE },
 rule_gpus = { "policy.gpus", E_POLICY,
-	"this build cannot judge GPU evidence yet", SOURCE },
+	"the policy says nothing of GPUs, and the machine has some",
+	SOURCE ", gpus" },
 rule_missing = { "policy.known", E_POLICY,
 	"the manifest has no policy of that name", SOURCE };
 /* clang-format on */
@@ -106,42 +109,76 @@ static bool sim_debug(const struct manifest_policy *p, const struct claims *c,
 }
 
 /* clang-format off */
-/* One rule a row: for which TEE, what it is called and says, and the check. */
+/* The software TEE's rules, one a row. */
 static const struct {
-	enum manifest_tee tee;
 	struct trace_rule rule;
 	rule_check *check;
-} rules[] = {
-	{ MANIFEST_SIM, { "policy.root", E_POLICY,
-	  "the root key is not the one that the policy names", SOURCE },
+} sim_rules[] = {
+	{ { "policy.root", E_POLICY,
+	    "the root key is not the one that the policy names", SOURCE },
 	  sim_root },
-	{ MANIFEST_SIM, { "policy.measurement", E_POLICY,
-	  "the policy does not list this program", SOURCE },
+	{ { "policy.measurement", E_POLICY,
+	    "the policy does not list this program", SOURCE },
 	  sim_measurement },
-	{ MANIFEST_SIM, { "policy.svn", E_POLICY,
-	  "the platform is older than the policy asks for", SOURCE },
+	{ { "policy.svn", E_POLICY,
+	    "the platform is older than the policy asks for", SOURCE },
 	  sim_svn },
-	{ MANIFEST_SIM, { "policy.debug", E_POLICY,
-	  "its memory can be read from outside (debug)", SOURCE },
+	{ { "policy.debug", E_POLICY,
+	    "its memory can be read from outside (debug)", SOURCE },
 	  sim_debug },
 };
 /* clang-format on */
 
-static void apply_rules(const struct manifest_policy *p, const struct claims *c,
-			struct trace *t)
-{
-	size_t applied = 0;
+/* All rules of a TEE: each leaves a step, whose outcome is what counts. */
+typedef void judge_tee(const struct manifest_policy *p, const struct claims *c,
+		       struct trace *t);
 
-	for (size_t i = 0; i < countof(rules); i++) {
-		if (rules[i].tee != p->tee)
-			continue;
-		(void)trace_step(t, &rules[i].rule, rules[i].check(p, c, t));
-		applied++;
+static void judge_sim(const struct manifest_policy *p, const struct claims *c,
+		      struct trace *t)
+{
+	for (size_t i = 0; i < countof(sim_rules); i++)
+		(void)trace_step(t, &sim_rules[i].rule,
+				 sim_rules[i].check(p, c, t));
+}
+
+static void judge_snp(const struct manifest_policy *p, const struct claims *c,
+		      struct trace *t)
+{
+	struct snp_policy policy;
+
+	snp_policy_from_manifest(&p->snp, &policy);
+	(void)snp_policy_holds(&policy, &c->snp, t);
+}
+
+static void judge_tdx(const struct manifest_policy *p, const struct claims *c,
+		      struct trace *t)
+{
+	struct tdx_policy policy;
+
+	tdx_policy_from_manifest(&p->tdx, &policy);
+	(void)tdx_policy_check(&policy, &c->tdx, t);
+}
+
+static judge_tee *const judges[] = {
+	[MANIFEST_SNP] = judge_snp,
+	[MANIFEST_TDX] = judge_tdx,
+	[MANIFEST_SIM] = judge_sim,
+};
+
+/* The devices beside the CPU: those that the policy asks for, or none. */
+static void judge_gpus(const struct manifest_policy *p, const struct claims *c,
+		       struct trace *t)
+{
+	struct gpu_policy policy;
+
+	if (p->has_gpus) {
+		gpu_policy_from_manifest(&p->gpus, &policy);
+		(void)gpu_policy_holds(&policy, c->gpu, c->n_gpus, t);
+		return;
 	}
-	if (applied == 0)
-		trace_step_unchecked(t, &rule_rules);
-	if (p->has_gpus)
-		trace_step_unchecked(t, &rule_gpus);
+	trace_expect(t, "no GPUs");
+	trace_find(t, "%zu", c->n_gpus);
+	(void)trace_step(t, &rule_gpus, c->n_gpus == 0);
 }
 
 /* All steps of one policy, labelled with its name; whether it accepts. */
@@ -159,8 +196,11 @@ static bool try_policy(const struct policy_case *c, const char *name,
 
 		trace_expect(t, "%s", tee);
 		trace_find(t, "%s", c->claims->tee);
-		if (trace_step(t, &rule_tee, strcmp(tee, c->claims->tee) == 0))
-			apply_rules(p, c->claims, t);
+		if (trace_step(t, &rule_tee,
+			       strcmp(tee, c->claims->tee) == 0)) {
+			judges[p->tee](p, c->claims, t);
+			judge_gpus(p, c->claims, t);
+		}
 	}
 	trace_policy(t, NULL);
 	return trace_policy_ok(t, name);
@@ -352,14 +392,23 @@ enum status policy_admit(const struct manifest *m,
 	return trace_error(trace, err);
 }
 
-/* Whether all that comes before policies was checked and held. */
-static bool complete(const struct trace *t, const char *tee)
+/* The same of the devices, where there are any. */
+static bool complete_gpus(const struct trace *t, const struct claims *c)
 {
-	const struct tee *row = tee_find(slice_str(tee));
+	return c->n_gpus == 0 ||
+	       (trace_ok(t, gpu_mandatory, gpu_n_mandatory) &&
+		trace_ok(t, gpu_verify_mandatory, gpu_verify_n_mandatory));
+}
 
-	return row != NULL && row->missing == NULL && row->n_mandatory > 0 &&
+/* Whether all that comes before policies was checked and held. */
+static bool complete(const struct trace *t, const struct claims *c)
+{
+	const struct tee *row = tee_find(slice_str(c->tee));
+
+	return complete_gpus(t, c) && row != NULL && row->missing == NULL &&
+	       row->n_mandatory != NULL &&
 	       trace_ok(t, mandatory, countof(mandatory)) &&
-	       trace_ok(t, row->mandatory, row->n_mandatory);
+	       trace_ok(t, row->mandatory, *row->n_mandatory);
 }
 
 static struct verdict *make_verdict(const struct policy_case *c,
@@ -380,6 +429,18 @@ static struct verdict *make_verdict(const struct policy_case *c,
 	return v;
 }
 
+/* Why a policy does not accept: what failed, or else what was not checked. */
+static const struct trace_step *objection(const struct trace *t,
+					  const char *policy)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (t->step[i].policy != NULL &&
+		    strcmp(t->step[i].policy, policy) == 0 &&
+		    t->step[i].outcome == TRACE_FAILED)
+			return &t->step[i];
+	return trace_policy_failure(t, policy);
+}
+
 /* Who was asked, and who accepts or why each does not. */
 static void say_result(const struct policy_case *c, const char *accepted,
 		       struct trace *t)
@@ -389,14 +450,27 @@ static void say_result(const struct policy_case *c, const char *accepted,
 		trace_find(t, "%s", accepted == NULL ? "none" : accepted);
 	for (size_t i = 0; i < c->policies->n; i++) {
 		const char *name = c->policies->item[i];
-		const struct trace_step *s = trace_policy_failure(t, name);
+		const struct trace_step *s = objection(t, name);
 
 		trace_expect(t, "%s%s", i == 0 ? "" : " or ", name);
 		if (accepted == NULL && s != NULL)
-			trace_find(t, "%s%s: %s: expected %s, found %s",
+			trace_find(t, "%s%s: %s: %s: expected %s, found %s",
 				   i == 0 ? "" : "; ", name, s->rule->step,
-				   s->expected, s->found);
+				   s->rule->refusal, s->expected, s->found);
 	}
+}
+
+/* Whether nothing speaks against one of the policies, but something of it
+ * could not be checked: more evidence could make it accept. */
+static bool only_unchecked(const struct policy_case *c, const struct trace *t)
+{
+	for (size_t i = 0; i < c->policies->n; i++) {
+		const struct trace_step *s = objection(t, c->policies->item[i]);
+
+		if (s != NULL && s->outcome == TRACE_NOT_CHECKED)
+			return true;
+	}
+	return false;
 }
 
 enum status policy_match(const struct policy_case *c, struct trace *trace,
@@ -411,8 +485,11 @@ enum status policy_match(const struct policy_case *c, struct trace *trace,
 			accepted = name;
 	}
 	say_result(c, accepted, trace);
-	if (!trace_step(trace, &rule_accept, accepted != NULL) ||
-	    !complete(trace, c->claims->tee))
+	if (accepted == NULL && only_unchecked(c, trace))
+		trace_step_unchecked(trace, &rule_accept);
+	else
+		(void)trace_step(trace, &rule_accept, accepted != NULL);
+	if (accepted == NULL || !complete(trace, c->claims))
 		return trace_error(trace, err);
 	*out = make_verdict(c, accepted);
 	return OK;

@@ -96,6 +96,14 @@ void problem_reply(struct http_call *call, const struct err *err)
 	http_call_reply(call, status, PROBLEM_TYPE, buf_slice(&body), NULL, 0);
 }
 
+void problem_refuse(struct http_call *call, enum status code, const char *text)
+{
+	struct err err;
+
+	(void)err_set(&err, code, "%s", text);
+	problem_reply(call, &err);
+}
+
 void problem_on_error(void *ctx, unsigned status, const char *reason,
 		      const char **content_type, struct buf *body)
 {

@@ -18,6 +18,7 @@ void problem_write(struct buf *out, unsigned status, enum status code,
 
 /* Answer with it. */
 void problem_reply(struct http_call *call, const struct err *err);
+void problem_refuse(struct http_call *call, enum status code, const char *text);
 
 /* The path is there, but not for this method: 405, with the header Allow of
  * those that are, such as "GET, POST"; type urn:confd:error:method. */

@@ -6,12 +6,11 @@
 #include "attest/keyset.h"
 #include "attest/manifest.h"
 #include "attest/messages.h"
+#include "attest/pending.h"
 #include "attest/problem.h"
 #include "attest/statement.h"
 #include "core/cleanup.h"
 #include "core/identity.h"
-#include "core/io/chan.h"
-#include "core/io/http_server.h"
 #include "core/json.h"
 #include "core/log.h"
 #include "core/text.h"
@@ -34,10 +33,9 @@ struct service {
 	struct http_server *server;
 	struct listener *listener;
 	struct identity identity;
-	uint8_t spki[32]; /* of our TLS key */
-	struct pending *pending;
-	size_t n_pending, pending_bytes, uploads;
-	uint32_t next_id;
+	uint8_t spki[32];	/* of our TLS key */
+	struct pending pending; /* calls that the keeper answers */
+	size_t uploads;
 	const struct service_settings *set;
 	struct loop_timer *drain;
 
@@ -52,124 +50,12 @@ struct service {
 	struct err end;
 };
 
-/* A call that waits for the keeper. */
-struct pending {
-	struct service *s;
-	struct pending *next;
-	uint32_t id;
-	size_t bytes;		/* of the request */
-	struct http_call *call; /* NULL when the client has left */
-	/* Answer the call; payload as in messages.h. */
-	void (*answer)(struct service *s, struct http_call *call,
-		       struct cursor *payload);
-};
-
-static void refuse(struct http_call *call, enum status code, const char *text)
-{
-	struct err err;
-
-	(void)err_set(&err, code, "%s", text);
-	problem_reply(call, &err);
-}
-
-/* ---- asking the keeper -------------------------------------------------- */
-
-static void on_gone(void *ctx, const struct err *why)
-{
-	struct pending *p = ctx;
-
-	(void)why;
-	p->call = NULL;
-}
-
-static const struct http_call_events waiting = { .gone = on_gone };
-
-/* Send body (after the id) and have the call answered from the reply. */
-static void ask(struct service *s, struct http_call *call, uint32_t type,
-		struct slice body,
-		void (*answer)(struct service *s, struct http_call *call,
-			       struct cursor *payload))
-{
-	auto_buf struct buf out = buf_make(MSG_BODY_MAX);
-
-	if (s->n_pending == PENDING_MAX ||
-	    body.len > PENDING_BYTES_MAX - s->pending_bytes) {
-		refuse(call, E_UNAVAIL, "busy; try again in a second");
-		return;
-	}
-	struct pending *p = mem_must(sizeof(*p));
-	p->s = s;
-	p->id = ++s->next_id;
-	p->bytes = body.len;
-	p->call = call;
-	p->answer = answer;
-	p->next = s->pending;
-	s->pending = p;
-	s->n_pending++;
-	s->pending_bytes += p->bytes;
-	http_call_own(call, &waiting, p);
-	buf_put_u32be(&out, p->id);
-	buf_put(&out, body);
-	chan_send(s->keeper, type, buf_slice(&out), -1);
-}
-
-static struct pending *take_pending(struct service *s, uint32_t id)
-{
-	for (struct pending **at = &s->pending; *at != NULL;
-	     at = &(*at)->next) {
-		struct pending *p = *at;
-
-		if (p->id == id) {
-			*at = p->next;
-			s->n_pending--;
-			s->pending_bytes -= p->bytes;
-			return p;
-		}
-	}
-	return NULL;
-}
-
-/* A pending call is freed by its gone(): hand it over to the call itself. */
-static void on_done(void *ctx, const struct err *why)
-{
-	(void)ctx;
-	(void)why;
-}
-
-static const struct http_call_events answered = { .gone = on_done };
-
-static void settle(struct pending *p, enum status code, struct cursor *payload)
-{
-	struct err err = { .code = code };
-
-	if (p->call == NULL)
-		return;
-	http_call_own(p->call, &answered, NULL);
-	if (code == OK) {
-		p->answer(p->s, p->call, payload);
-		return;
-	}
-	struct slice text = cursor_field(payload);
-
-	(void)err_set(&err, code, "%.*s", SLICE_FMT(text));
-	if (problem_status(code) == 500) /* paths and the like are not theirs */
-		(void)err_set(&err, code, "it failed here; our log says why");
-	problem_reply(p->call, &err);
-}
-
 static void on_reply(void *ctx, struct slice body, int fd)
 {
 	struct service *s = ctx;
-	struct cursor in = cursor_make(body);
-	uint32_t id = cursor_u32be(&in);
-	enum status code = (enum status)cursor_u8(&in);
-	struct pending *p = take_pending(s, id);
 
 	(void)fd;
-	if (p == NULL)
-		return;
-	settle(p, code, &in);
-	mem_free(p);
+	pending_reply(&s->pending, body);
 }
 
 /* ---- large bodies ------------------------------------------------------- */
@@ -183,13 +69,14 @@ static void on_upload_gone(void *ctx, const struct err *why)
 }
 
 static const struct http_call_events uploading = { .gone = on_upload_gone };
+static const struct http_call_events uploaded = { 0 };
 
 static void upload(struct service *s, struct http_call *call,
 		   void (*whole)(void *ctx, struct http_call *call,
 				 struct slice body))
 {
 	if (s->uploads == UPLOADS_MAX) {
-		refuse(call, E_UNAVAIL, "busy; try again in a second");
+		problem_refuse(call, E_UNAVAIL, "busy; try again in a second");
 		return;
 	}
 	s->uploads++;
@@ -201,7 +88,7 @@ static void upload(struct service *s, struct http_call *call,
 static void upload_done(struct service *s, struct http_call *call)
 {
 	s->uploads--;
-	http_call_own(call, &answered, NULL);
+	http_call_own(call, &uploaded, NULL);
 }
 
 /* ---- small parts of answers --------------------------------------------- */
@@ -209,7 +96,7 @@ static void upload_done(struct service *s, struct http_call *call)
 static void reply_json(struct http_call *call, const struct buf *body)
 {
 	if (body->bad)
-		refuse(call, E_LIMIT, "the answer is too large");
+		problem_refuse(call, E_LIMIT, "the answer is too large");
 	else
 		http_call_reply(call, 200, "application/json", buf_slice(body),
 				NULL, 0);
@@ -239,9 +126,10 @@ static void put_log(const struct service *s, struct json_out *w,
 
 /* ---- POST /v1/attest ---------------------------------------------------- */
 
-static void answer_attest(struct service *s, struct http_call *call,
+static void answer_attest(void *ctx, struct http_call *call,
 			  struct cursor *payload)
 {
+	const struct service *s = ctx;
 	static const char *const states[] = {
 		[STATE_UNINITIALIZED] = "uninitialized",
 		[STATE_SERVING] = "serving",
@@ -303,14 +191,16 @@ static void on_attest(void *ctx, struct http_call *call, struct slice body)
 	if (read_attest(s, call, body, &out, &err) != OK)
 		problem_reply(call, &err);
 	else
-		ask(s, call, MSG_ATTEST, buf_slice(&out), answer_attest);
+		pending_ask(&s->pending, call, MSG_ATTEST, buf_slice(&out),
+			    answer_attest);
 }
 
 /* ---- POST /v1/init ------------------------------------------------------ */
 
-static void answer_init(struct service *s, struct http_call *call,
+static void answer_init(void *ctx, struct http_call *call,
 			struct cursor *payload)
 {
+	const struct service *s = ctx;
 	auto_buf struct buf body = buf_make(4096);
 	struct json_out w = { .buf = &body };
 
@@ -352,18 +242,19 @@ static void on_init(void *ctx, struct http_call *call, struct slice body)
 	if (read_init(body, &out, &err) != OK)
 		problem_reply(call, &err);
 	else
-		ask(s, call, MSG_INIT, buf_slice(&out), answer_init);
+		pending_ask(&s->pending, call, MSG_INIT, buf_slice(&out),
+			    answer_init);
 }
 
 /* ---- GET /v1/nonce, POST /v1/workers ------------------------------------ */
 
-static void answer_nonce(struct service *s, struct http_call *call,
+static void answer_nonce(void *ctx, struct http_call *call,
 			 struct cursor *payload)
 {
 	auto_buf struct buf body = buf_make(256);
 	struct json_out w = { .buf = &body };
 
-	(void)s;
+	(void)ctx;
 	json_open_object(&w, NULL);
 	json_put_hex(&w, "nonce", cursor_bytes(payload, 32));
 	json_put_u64(&w, "expires", NONCE_SECONDS);
@@ -371,9 +262,10 @@ static void answer_nonce(struct service *s, struct http_call *call,
 	reply_json(call, &body);
 }
 
-static void answer_register(struct service *s, struct http_call *call,
+static void answer_register(void *ctx, struct http_call *call,
 			    struct cursor *payload)
 {
+	const struct service *s = ctx;
 	struct slice id = cursor_field(payload);
 	uint64_t expires = cursor_u64be(payload);
 	uint64_t seconds = cursor_u64be(payload);
@@ -434,7 +326,8 @@ static void take_worker(struct service *s, struct http_call *call,
 	if (read_register(call, body, &out, &err) != OK)
 		problem_reply(call, &err);
 	else
-		ask(s, call, MSG_REGISTER, buf_slice(&out), answer_register);
+		pending_ask(&s->pending, call, MSG_REGISTER, buf_slice(&out),
+			    answer_register);
 }
 
 static void on_register(void *ctx, struct http_call *call, struct slice body)
@@ -453,7 +346,7 @@ static void get_nonce(struct service *s, struct http_call *call,
 		      const struct http_head *head)
 {
 	(void)head;
-	ask(s, call, MSG_NONCE, S(""), answer_nonce);
+	pending_ask(&s->pending, call, MSG_NONCE, S(""), answer_nonce);
 }
 
 static void get_manifest(struct service *s, struct http_call *call,
@@ -486,16 +379,16 @@ static void get_ohttp_keys(struct service *s, struct http_call *call,
 	struct slice keys = keyset_as_ohttp(&s->keys, group);
 
 	if (keys.len == 0)
-		refuse(call, E_NOTFOUND, "no such worker group");
+		problem_refuse(call, E_NOTFOUND, "no such worker group");
 	else
 		http_call_reply(call, 200, "application/ohttp-keys", keys, NULL,
 				0);
 }
 
-static void answer_workers(struct service *s, struct http_call *call,
+static void answer_workers(void *ctx, struct http_call *call,
 			   struct cursor *payload)
 {
-	(void)s;
+	(void)ctx;
 	http_call_reply(call, 200, "application/json", payload->rest, NULL, 0);
 }
 
@@ -508,11 +401,13 @@ static void get_workers(struct service *s, struct http_call *call,
 	if (!conn_peer_spki(http_call_conn(call), spki) ||
 	    (manifest_find_key(&s->manifest->admins, spki) == NULL &&
 	     manifest_find_key(&s->manifest->operators, spki) == NULL))
-		refuse(call, E_PERM,
-		       "only for admins and operators of the manifest, by "
-		       "their client certificate");
+		problem_refuse(
+			call, E_PERM,
+			"only for admins and operators of the manifest, by "
+			"their client certificate");
 	else
-		ask(s, call, MSG_WORKERS, S(""), answer_workers);
+		pending_ask(&s->pending, call, MSG_WORKERS, S(""),
+			    answer_workers);
 }
 
 static void get_log(struct service *s, struct http_call *call,
@@ -590,7 +485,8 @@ static void refuse_route(struct http_call *call, const struct http_head *head)
 	if (allow.len > 0)
 		problem_reply_method(call, buf_slice(&allow));
 	else
-		refuse(call, E_NOTFOUND, "no such path; see confd-as(8)");
+		problem_refuse(call, E_NOTFOUND,
+			       "no such path; see confd-as(8)");
 }
 
 /* What needs no look at the body to be refused is refused before it comes. */
@@ -602,12 +498,12 @@ static bool refuse_early(const struct service *s, struct http_call *call,
 	if (problem_refuse_type(call, head))
 		return true;
 	if (r->with_body == on_init && s->state != STATE_UNINITIALIZED)
-		refuse(call, E_CONFLICT,
-		       s->state == STATE_SEALED
-			       ? "sealed: it has to be recovered"
-			       : "initialized already");
+		problem_refuse(call, E_CONFLICT,
+			       s->state == STATE_SEALED
+				       ? "sealed: it has to be recovered"
+				       : "initialized already");
 	else if (r->worker && !conn_peer_spki(http_call_conn(call), spki))
-		refuse(call, E_PERM, NO_CERTIFICATE);
+		problem_refuse(call, E_PERM, NO_CERTIFICATE);
 	else
 		return false;
 	return true;
@@ -633,10 +529,10 @@ static void on_call(void *ctx, struct http_call *call,
 	if (r == NULL)
 		refuse_route(call, head);
 	else if (r->serving_only && s->state != STATE_SERVING)
-		refuse(call, E_UNAVAIL,
-		       s->state == STATE_SEALED
-			       ? "sealed: it has to be recovered"
-			       : "not initialized: run 'confd init'");
+		problem_refuse(call, E_UNAVAIL,
+			       s->state == STATE_SEALED
+				       ? "sealed: it has to be recovered"
+				       : "not initialized: run 'confd init'");
 	else if (r->with_body != NULL)
 		take_body(s, call, head, r);
 	else
@@ -773,8 +669,7 @@ static void close_all(struct service *s)
 		listener_close(s->listener);
 	if (s->server != NULL)
 		http_server_free(s->server);
-	while (s->pending != NULL)
-		mem_free(take_pending(s, s->pending->id));
+	pending_done(&s->pending);
 	chan_free(s->keeper);
 	identity_done(&s->identity);
 	manifest_free(s->manifest);
@@ -784,12 +679,17 @@ static void close_all(struct service *s)
 
 enum status service_run(const struct service_settings *set, struct err *err)
 {
-	struct service s = { .set = set };
+	struct service s = { .set = set,
+			     .pending = { .max = PENDING_MAX,
+					  .max_bytes = PENDING_BYTES_MAX,
+					  .hide_faults = true } };
 
+	s.pending.ctx = &s;
 	keyset_as_init(&s.keys);
 	TRY(loop_new(&s.loop, err));
 	TRY(chan_new(s.loop, set->keeper, rows, countof(rows), on_keeper_gone,
 		     &s, &s.keeper, err));
+	s.pending.chan = s.keeper;
 	struct loop_signal *term =
 		loop_signal_new(s.loop, SIGTERM, on_term, &s);
 	loop_run(s.loop);

@@ -55,14 +55,16 @@ bool statement_purpose_find(struct slice name, enum purpose *out)
 	return false;
 }
 
-bool statement_exporter_optional(enum purpose p)
+/* Only where there is no connection that it could be bound to may a statement
+ * say "none". */
+static bool exporter_optional(enum purpose p)
 {
 	return (size_t)p < countof(purposes) && purposes[p].exporter_optional;
 }
 
 static enum status check_exporter(const struct statement *s, struct err *err)
 {
-	if (s->has_exporter || statement_exporter_optional(s->purpose))
+	if (s->has_exporter || exporter_optional(s->purpose))
 		return OK;
 	return err_set(err, E_POLICY,
 		       "statement: evidence for purpose %s has to be bound to "

@@ -40,10 +40,6 @@ const char *statement_purpose_name(enum purpose p);
 /* The purpose of that name; false, and *out untouched, when none has it. */
 bool statement_purpose_find(struct slice name, enum purpose *out);
 
-/* Whether a statement of this purpose may say "none" for the exporter: only
- * where there is no connection that it could be bound to. */
-bool statement_exporter_optional(enum purpose p);
-
 /* Append the canonical bytes.  E_POLICY when there is no exporter and the
  * purpose wants one, E_LIMIT when out is full; nothing is appended then. */
 enum status statement_write(const struct statement *s, struct buf *out,

@@ -161,6 +161,25 @@ void trace_step_unchecked(struct trace *t, const struct trace_rule *rule)
 	add(t, rule, TRACE_NOT_CHECKED);
 }
 
+static void copy_text(char to[static TRACE_TEXT_MAX + 1], const char *text)
+{
+	(void)snprintf(to, TRACE_TEXT_MAX + 1, "%s", text);
+}
+
+void trace_append(struct trace *t, const struct trace *from)
+{
+	for (size_t i = 0; i < from->n; i++) {
+		const struct trace_step *s = &from->step[i];
+
+		trace_policy(t, s->policy);
+		copy_text(t->expected, s->expected);
+		copy_text(t->found, s->found);
+		add(t, s->rule, s->outcome);
+	}
+	trace_policy(t, NULL);
+	t->bad |= from->bad;
+}
+
 void trace_policy(struct trace *t, const char *name)
 {
 	mem_free(t->policy);
@@ -268,6 +287,7 @@ static void write_step(const struct trace_step *s, struct json_out *out)
 {
 	json_open_object(out, NULL);
 	json_put_cstr(out, "step", s->rule->step);
+	json_put_bool(out, "ok", s->outcome == TRACE_OK);
 	json_put_cstr(out, "outcome", trace_outcome_name(s->outcome));
 	json_put_cstr(out, "expected", s->expected);
 	json_put_cstr(out, "found", s->found);

@@ -13,7 +13,7 @@
 #include "core/buf.h"
 #include "core/json.h"
 
-#define TRACE_STEPS_MAX 512
+#define TRACE_STEPS_MAX 2048
 #define TRACE_TEXT_MAX 320 /* bytes of an expected or found text */
 
 /* One rule: a row of some module's table of rules. */
@@ -76,6 +76,9 @@ void trace_step_unchecked(struct trace *t, const struct trace_rule *rule);
 /* Steps from here on belong to this alternative; NULL ends that. */
 void trace_policy(struct trace *t, const char *name);
 
+/* Append the steps of another trace, as they are. */
+void trace_append(struct trace *t, const struct trace *from);
+
 /* True when a step of this name, outside alternatives, is there and ok. */
 bool trace_has(const struct trace *t, const char *step);
 
@@ -102,7 +105,7 @@ enum status trace_error(const struct trace *t, struct err *err);
 /* "ok", "failed", "not checked". */
 const char *trace_outcome_name(enum trace_outcome o);
 
-/* As the JSON array `name` of {step, outcome, expected, found, source,
+/* As the JSON array `name` of {step, ok, outcome, expected, found, source,
  * policy?, refusal?}. */
 void trace_write(const struct trace *t, const char *name, struct json_out *out);
 

@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "attest/evidence.h"
+#include "attest/tee/gpu.h"
 #include "attest/tee/tee.h"
 #include "core/cleanup.h"
 
@@ -99,34 +100,56 @@ static size_t gather_roots(const struct verifier_case *c, uint8_t (*roots)[32])
 	return n;
 }
 
-/* The TEE's own checks; leaves a failed step when they fail. */
-static bool verify_report(const struct verifier_case *c,
-			  const struct evidence *e, const struct tee *tee,
-			  struct trace *t, struct claims *claims)
+/* What a TEE is given; it lives as long as roots. */
+static struct tee_case make_case(const struct verifier_case *c,
+				 const struct evidence *e, uint8_t (*roots)[32])
 {
-	auto_mem uint8_t(*roots)[32] = mem_must(32 * (c->policies->n + 1));
-	const struct tee_case tc = {
+	return (struct tee_case){
 		.evidence = e,
 		.roots = (const uint8_t(*)[32])roots,
 		.n_roots = gather_roots(c, roots),
+		.trust_roots = c->trust_roots,
+		.n_trust_roots =
+			tee_test_roots_allowed() ? c->n_trust_roots : 0,
 		.now = c->now,
 	};
-	struct err err = { 0 };
+}
 
-	if (tee->verify(&tc, t, claims, &err) == OK)
-		return trace_first_failure(t) == NULL;
-	if (trace_first_failure(t) == NULL)
-		trace_step_err(t, &rule_verify, &err);
+/* Whether a check was passed; leaves a failed step when not. */
+static bool passed(enum status status, const struct err *err, struct trace *t)
+{
+	if (trace_first_failure(t) == NULL && status != OK)
+		trace_step_err(t, &rule_verify, err);
+	return trace_first_failure(t) == NULL;
+}
+
+/* Whether one of the policies for this TEE asks for GPUs. */
+static bool wants_gpus(const struct verifier_case *c, const char *tee)
+{
+	for (size_t i = 0; i < c->policies->n; i++) {
+		const struct manifest_policy *p = manifest_find_policy(
+			c->by, slice_str(c->policies->item[i]));
+
+		if (p != NULL && p->has_gpus &&
+		    strcmp(manifest_tee_name(p->tee), tee) == 0)
+			return true;
+	}
 	return false;
 }
 
-/* Parts of a bundle that nothing here reads must not look as if they had
- * been. */
-static bool check_extra(const struct evidence *e, struct trace *t)
+/* Parts of a bundle that nothing here reads, or no policy asks for, must not
+ * look as if they counted. */
+static bool check_extra(const struct verifier_case *c, const struct evidence *e,
+			struct trace *t)
 {
-	trace_expect(t, "no event log and no GPU evidence");
+	bool gpus = wants_gpus(c, e->tee);
+
+	trace_expect(t, gpus ? "no event log"
+			     : "no event log, and no GPUs, which no policy "
+			       "that applies asks for");
 	trace_find(t, "%zu events, %zu GPUs", e->n_events, e->n_gpus);
-	return trace_step(t, &rule_extra, e->n_events == 0 && e->n_gpus == 0);
+	return trace_step(t, &rule_extra,
+			  e->n_events == 0 && (gpus || e->n_gpus == 0));
 }
 
 /* The bytes as received, before anything in them is read. */
@@ -194,6 +217,21 @@ static void check_bindings(const struct verifier_case *c,
 		check_binding(c, s, i, t);
 }
 
+/* The CPU's report, whom it was made for, and only then the devices beside,
+ * which signed a hash of that report. */
+static bool check_reports(const struct verifier_case *c,
+			  const struct evidence *e, const struct tee *tee,
+			  struct trace *t, struct claims *claims)
+{
+	auto_mem uint8_t(*roots)[32] = mem_must(32 * (c->policies->n + 1));
+	const struct tee_case tc = make_case(c, e, roots);
+	struct err err = { 0 };
+
+	return passed(tee->verify(&tc, t, claims, &err), &err, t) &&
+	       check_data(e, claims, t) &&
+	       passed(gpu_verify_all(&tc, t, claims, &err), &err, t);
+}
+
 /* Up to what is genuine and says what it says: the rest is comparing. */
 static bool establish(const struct verifier_case *c, struct trace *t,
 		      struct claims *claims, struct statement *s)
@@ -208,29 +246,29 @@ static bool establish(const struct verifier_case *c, struct trace *t,
 	if (tee == NULL ||
 	    policy_admit(c->by, c->policies, tee->name, t, &err) != OK)
 		return false;
-	return check_extra(&e, t) && verify_report(c, &e, tee, t, claims) &&
-	       check_data(&e, claims, t) && read_statement(&e, s, t);
+	return check_extra(c, &e, t) && check_reports(c, &e, tee, t, claims) &&
+	       read_statement(&e, s, t);
 }
 
 enum status verifier_judge(const struct verifier_case *c, struct trace *trace,
 			   struct claims *claims, struct verdict **verdict,
 			   struct err *err)
 {
-	struct claims found = { 0 };
+	auto_mem struct claims *found = mem_must(sizeof(*found)); /* large */
 	struct statement s;
 
 	trace_done(trace); /* no step of another evidence counts here */
-	if (!establish(c, trace, &found, &s))
+	if (!establish(c, trace, found, &s))
 		return trace_error(trace, err);
 	check_bindings(c, &s, trace);
 	const struct policy_case pc = {
 		.manifest = c->by,
 		.policies = c->policies,
 		.statement = &s,
-		.claims = &found,
+		.claims = found,
 		.now = c->now,
 	};
 	TRY(policy_match(&pc, trace, verdict, err));
-	*claims = found;
+	*claims = *found;
 	return OK;
 }

@@ -3,8 +3,9 @@
  *
  * Order: form of the bundle; a TEE that a policy names; the TEE's own checks
  * (chain, signature); the report's data against the hash of the statement's
- * bytes; only then the statement, each member against what was expected; then
- * the policies.  Evidence that is not genuine is not looked at further; past
+ * bytes; the GPUs, each by itself, and that they signed for this report; only
+ * then the statement, each member against what was expected; then the
+ * policies.  Evidence that is not genuine is not looked at further; past
  * that, every step is taken, so that the trace shows all that is wrong. */
 #ifndef CONFD_ATTEST_VERIFIER_H
 #define CONFD_ATTEST_VERIFIER_H
@@ -49,7 +50,13 @@ struct verifier_case {
 	struct expect manifest; /* of the manifest in force, as they see it */
 	const struct manifest *by;		 /* judged by this manifest */
 	const struct manifest_strings *policies; /* and these of its policies */
-	int64_t now;				 /* unix seconds */
+
+	/* Trusted beside the makers' own roots, by SHA-256 of their
+	 * SubjectPublicKeyInfo: for tests with a PKI of their own (tee.h,
+	 * struct tee_roots).  A build that may not trust any ignores them. */
+	const uint8_t (*trust_roots)[32];
+	size_t n_trust_roots;
+	int64_t now; /* unix seconds */
 };
 
 /* Judge evidence.

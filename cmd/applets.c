@@ -1,6 +1,7 @@
 #include "cmd/applet.h"
 
 #include <assert.h>
+#include <signal.h>
 #include <stdio.h>
 
 #include "core/cleanup.h"
@@ -10,14 +11,14 @@
 
 extern const struct applet applet_as, applet_worker, applet_proxy,
 	applet_client, applet_init, applet_manifest, applet_status,
-	applet_workload, applet_verify, applet_key, applet_demo, applet_doctor,
-	applet_shim, applet_help;
+	applet_workload, applet_verify, applet_measure, applet_key, applet_demo,
+	applet_doctor, applet_shim, applet_help;
 
 const struct applet *const applets[] = {
 	&applet_as,	&applet_worker,	  &applet_proxy,  &applet_client,
 	&applet_init,	&applet_manifest, &applet_status, &applet_workload,
-	&applet_verify, &applet_key,	  &applet_demo,	  &applet_doctor,
-	&applet_shim,	&applet_help,
+	&applet_verify, &applet_measure,  &applet_key,	  &applet_demo,
+	&applet_doctor, &applet_shim,	  &applet_help,
 };
 const size_t n_applets = countof(applets);
 
@@ -167,6 +168,10 @@ static enum status set_up(const struct applet *a,
 			       : common->quiet ? LOG_WARN
 					       : LOG_INFO;
 	log_setup(least, json, a->name);
+	/* There is nothing to read anew, and a terminal that closes must not end
+	 * it; those that have something take it up themselves. */
+	if ((a->needs & IS_DAEMON) != 0)
+		(void)signal(SIGHUP, SIG_IGN);
 	if ((a->needs & NEEDS_SECRETS) != 0)
 		TRY(secret_harden_process(err));
 	if ((a->needs & NEEDS_CRYPTO) != 0)

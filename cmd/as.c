@@ -8,6 +8,7 @@
 #include "attest/keeper.h"
 #include "attest/service.h"
 #include "cmd/applet.h"
+#include "cmd/ask.h"
 #include "cmd/crew.h"
 #include "core/cleanup.h"
 #include "core/io/chan.h"
@@ -23,6 +24,7 @@ struct as_opts {
 	const char *listen;
 	const char *store;
 	const char *tee;
+	const char *trust_root;
 	const char *sim_root;
 	const char *ready_file;
 	const char *role;
@@ -30,30 +32,15 @@ struct as_opts {
 };
 
 static const struct opt rows[] = {
-	{ .name = "drain",
-	  .arg = "SECONDS",
-	  .help = "how long to finish answers when told to stop",
-	  .fallback = "30",
-	  .kind = OPT_U64,
-	  .max = 3600,
-	  OPT_AT(struct as_opts, drain) },
+	CREW_DRAIN_ROW(struct as_opts),
 	{ .name = "listen",
 	  .arg = "ADDR:PORT",
 	  .help = "where to serve; port 0 takes any",
 	  .fallback = ":9443",
 	  .kind = OPT_STR,
 	  OPT_AT(struct as_opts, listen) },
-	{ .name = "ready-file",
-	  .arg = "FILE",
-	  .help = "write pid and address here when it serves",
-	  .kind = OPT_STR,
-	  OPT_AT(struct as_opts, ready_file) },
-	{ .name = "role",
-	  .arg = "ROLE",
-	  .help = "which of its own processes to be",
-	  .kind = OPT_STR,
-	  .flags = OPT_HIDDEN | OPT_NO_ENV,
-	  OPT_AT(struct as_opts, role) },
+	CREW_READY_FILE_ROW(struct as_opts),
+	CREW_ROLE_ROW(struct as_opts),
 	{ .name = "sim-root",
 	  .arg = "FILE",
 	  .help = "root of the software TEE (confd key sim-root)",
@@ -70,6 +57,7 @@ static const struct opt rows[] = {
 	  .help = "which TEE to use; by default the one that is there",
 	  .kind = OPT_STR,
 	  OPT_AT(struct as_opts, tee) },
+	ASK_TRUST_ROW(struct as_opts, trust_root),
 };
 
 /* ---- roles -------------------------------------------------------------- */
@@ -86,32 +74,38 @@ static enum status run_judge(const struct as_opts *o, struct err *err)
 	return judge_run(3, err);
 }
 
-static enum status confine_keeper(const char *store, struct err *err)
+static enum status confine_keeper(const char *store, const char *folder,
+				  struct err *err)
 {
-	struct landlock_path paths[] = {
-		{ .path = store, .write = true },
-	};
-	struct slice dir = slice_str(store);
+	struct landlock_path paths[2];
+	size_t n = 0;
 
-	if (!slice_starts(dir, S("dir:")))
-		return confine(PROFILE_AS_KEEPER, NULL, 0, err);
-	paths[0].path = store + sizeof("dir:") - 1;
-	return confine(PROFILE_AS_KEEPER, paths, countof(paths), err);
+	if (slice_starts(slice_str(store), S("dir:")))
+		paths[n++] = (struct landlock_path){
+			.path = store + sizeof("dir:") - 1, .write = true
+		};
+	if (folder != NULL)
+		paths[n++] =
+			(struct landlock_path){ .path = folder, .write = true };
+	return confine(PROFILE_AS_KEEPER, n == 0 ? NULL : paths, n, err);
 }
 
 static enum status run_keeper(const struct as_opts *o, struct err *err)
 {
+	struct tee_roots trust;
 	struct keeper_settings s = {
 		.groups = { .keypair = ohttp_key_from_ikm,
 			    .put_config = ohttp_keys_put },
 		.tee = { .sim_root = o->sim_root },
 		.tee_name = o->tee,
+		.trust = &trust,
 		.store = o->store,
 		.net = 3,
 		.judge = 4,
 		.confine = confine_keeper,
 	};
 
+	TRY(ask_load_roots(o->trust_root, &trust, err));
 	return keeper_run(&s, err);
 }
 
@@ -222,7 +216,7 @@ static enum status start_roles(struct parent *p, struct err *err)
 	char drain[24];
 	const struct as_opts *o = p->o;
 	const char *net_args[] = { "--drain", drain, NULL };
-	const char *keeper_args[8] = { "--store", o->store };
+	const char *keeper_args[10] = { "--store", o->store };
 	const int net_fds[] = { p->w.net[0], p->w.listener, p->w.ready[1] };
 	const int keeper_fds[] = { p->w.net[1], p->w.judge[0] };
 	const int judge_fds[] = { p->w.judge[1] };
@@ -235,6 +229,10 @@ static enum status start_roles(struct parent *p, struct err *err)
 	if (o->sim_root != NULL) {
 		keeper_args[n++] = "--sim-root";
 		keeper_args[n++] = o->sim_root;
+	}
+	if (o->trust_root != NULL) {
+		keeper_args[n++] = "--trust-root";
+		keeper_args[n++] = o->trust_root;
 	}
 	(void)snprintf(drain, sizeof(drain), "%llu",
 		       (unsigned long long)o->drain);

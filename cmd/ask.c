@@ -2,14 +2,44 @@
 
 #include "core/cleanup.h"
 #include "core/file.h"
+#include "core/log.h"
+
+#define ROOTS_MAX (64u << 10) /* bytes of --trust-root */
+
+enum status ask_read(const char *path, struct buf *out, struct err *err)
+{
+	enum status st = file_read(path, out, err);
+
+	if (st == E_NOTFOUND)
+		err->code = E_IO;
+	if (st == E_LIMIT)
+		err->code = E_CONF;
+	return st == OK ? OK : err->code;
+}
 
 enum status ask_load_manifest(const char *path, struct manifest **out,
 			      struct err *err)
 {
 	auto_buf struct buf text = buf_make(MANIFEST_MAX);
 
-	TRY(file_read(path, &text, err));
+	TRY(ask_read(path, &text, err));
 	return manifest_parse(buf_slice(&text), path, out, err);
+}
+
+enum status ask_load_roots(const char *path, struct tee_roots *out,
+			   struct err *err)
+{
+	auto_buf struct buf pem = buf_make(ROOTS_MAX);
+
+	if (path == NULL) {
+		out->n = 0;
+		return OK;
+	}
+	TRY(ask_read(path, &pem, err));
+	if (tee_roots_parse(buf_slice(&pem), out, err) != OK)
+		return err_wrap(err, "--trust-root %s", path);
+	log_warn("trust-root", LOG_CSTR("warning", tee_roots_warning));
+	return OK;
 }
 
 #define ANSWER_MS 60000
@@ -67,11 +97,13 @@ static enum status load(const struct ask_opts *o, struct ask *a,
 enum status ask_open(const struct ask_opts *o, enum peer_expect expect,
 		     struct ask *a, struct err *err)
 {
-	struct peer_settings s = { .expect = expect };
+	struct tee_roots trust;
+	struct peer_settings s = { .expect = expect, .trust = &trust };
 
 	*a = (struct ask){ 0 };
 	TRY(addr_parse(o->as, ASK_PORT, &s.to, err));
 	TRY(load(o, a, err));
+	TRY(ask_load_roots(o->trust_root, &trust, err));
 	s.manifest = a->manifest;
 	s.cert = a->identity.cert;
 	s.key = a->identity.key;

@@ -16,6 +16,7 @@ struct ask_opts {
 	const char *manifest;
 	const char *cert;
 	const char *key;
+	const char *trust_root;
 };
 
 /* clang-format off */
@@ -37,6 +38,10 @@ struct ask_opts {
 	{ .name = "manifest", .arg = "FILE",                                \
 	  .help = "the manifest that must be in force",                     \
 	  .kind = OPT_STR, OPT_AT(type, o.manifest) }
+#define ASK_TRUST_ROW(type, member)                                         \
+	{ .name = "trust-root", .arg = "FILE",                              \
+	  .help = "for tests: trust these roots too, beside the makers' own", \
+	  .kind = OPT_STR, OPT_AT(type, member) }
 #define ASK_ROWS(type, o)                                                   \
 	ASK_AS_ROW(type, o), ASK_CERT_ROW(type, o), ASK_KEY_ROW(type, o),   \
 	ASK_MANIFEST_ROW(type, o)
@@ -56,9 +61,18 @@ struct ask {
 	struct buf *body;
 };
 
+/* Read a file that was named on the command line.  E_IO when it is not there,
+ * E_CONF when it is larger than out may become. */
+enum status ask_read(const char *path, struct buf *out, struct err *err);
+
 /* Read a manifest file whole: text and parsed. E_CONF with file and line. */
 enum status ask_load_manifest(const char *path, struct manifest **out,
 			      struct err *err);
+
+/* Read --trust-root's file, if there is one, and warn of it.  E_CONF in builds
+ * that trust the makers' roots alone. */
+enum status ask_load_roots(const char *path, struct tee_roots *out,
+			   struct err *err);
 
 /* Connect and verify; errors as peer_open, through ask_refused.  ask_done in
  * any case: the trace of a refusal is there until then. */

@@ -3,13 +3,13 @@
  * from what was attested, and does so again before they are ten minutes old. */
 #include <signal.h>
 #include <stdio.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "cmd/applet.h"
 #include "cmd/ask.h"
 #include "cmd/crew.h"
+#include "cmd/request_log.h"
 #include "core/cleanup.h"
 #include "core/clock.h"
 #include "core/file.h"
@@ -49,6 +49,7 @@ struct client_opts {
 	uint64_t max_body; /* MiB */
 	const char *ready_file;
 	uint64_t timeout; /* seconds */
+	const char *trust_root;
 };
 
 static const struct opt rows[] = {
@@ -64,13 +65,7 @@ static const struct opt rows[] = {
 	  .kind = OPT_STR,
 	  .flags = OPT_REQUIRED,
 	  OPT_AT(struct client_opts, as) },
-	{ .name = "drain",
-	  .arg = "SECONDS",
-	  .help = "how long to finish answers when told to stop",
-	  .fallback = "30",
-	  .kind = OPT_U64,
-	  .max = 3600,
-	  OPT_AT(struct client_opts, drain) },
+	CREW_DRAIN_ROW(struct client_opts),
 	{ .name = "endpoint",
 	  .arg = "URL",
 	  .help = "where sealed requests go: https://HOST[:PORT] or http://",
@@ -107,11 +102,7 @@ static const struct opt rows[] = {
 	  .min = 1,
 	  .max = 1u << 20,
 	  OPT_AT(struct client_opts, max_body) },
-	{ .name = "ready-file",
-	  .arg = "FILE",
-	  .help = "write pid and address here when it serves",
-	  .kind = OPT_STR,
-	  OPT_AT(struct client_opts, ready_file) },
+	CREW_READY_FILE_ROW(struct client_opts),
 	{ .name = "timeout",
 	  .arg = "SECONDS",
 	  .help = "how long the endpoint may take to begin its answer",
@@ -120,10 +111,12 @@ static const struct opt rows[] = {
 	  .min = 1,
 	  .max = 86400,
 	  OPT_AT(struct client_opts, timeout) },
+	ASK_TRUST_ROW(struct client_opts, trust_root),
 };
 
 struct client {
 	const struct client_opts *o;
+	struct tee_roots trust;
 	struct loop *loop;
 	struct manifest *manifest;
 	const char *group;
@@ -212,6 +205,7 @@ static void on_verified(void *ctx, const struct err *why)
 	else if (!c->starting)
 		lose_keys(c, &err);
 	if (c->starting) {
+		ask_refused(&err); /* an answer of no form is a refusal */
 		c->end = err;
 		loop_stop(c->loop);
 	}
@@ -221,7 +215,8 @@ static enum status verify(struct client *c, struct err *err)
 {
 	const struct peer_settings s = { .to = c->as,
 					 .expect = PEER_PINNED,
-					 .manifest = c->manifest };
+					 .manifest = c->manifest,
+					 .trust = &c->trust };
 
 	if (c->peer != NULL)
 		return OK;
@@ -296,7 +291,7 @@ static enum status make_tls(struct client *c, struct err *err)
 	enum status st = OK;
 
 	if (c->o->endpoint_ca != NULL) {
-		TRY(file_read(c->o->endpoint_ca, &pem, err));
+		TRY(ask_read(c->o->endpoint_ca, &pem, err));
 		st = x509_parse_chain(buf_slice(&pem), roots, ROOTS_MAX,
 				      &set.n_roots, err);
 		if (st != OK)
@@ -330,26 +325,6 @@ static enum status make_pool(struct client *c, struct err *err)
 	return http_pool_new(c->loop, &set, IDLE_MAX, IDLE_MS, &c->pool, err);
 }
 
-static void on_line(void *ctx, const struct trip_line *l)
-{
-	const struct log_field fields[] = {
-		LOG_CSTR("route", l->route),
-		LOG_U64("status", l->status),
-		LOG_BOOL("sealed", l->sealed),
-		LOG_BOOL("complete", l->complete),
-		LOG_BOOL("again", l->again),
-		LOG_U64("bytes_in", l->bytes_in),
-		LOG_U64("bytes_out", l->bytes_out),
-		LOG_I64("ms", l->ms),
-		LOG_CSTR("error", l->error),
-		LOG_END_,
-	};
-
-	(void)ctx;
-	log_event(l->error[0] != '\0' ? LOG_WARN : LOG_DEBUG, "request",
-		  fields);
-}
-
 static enum status make_tunnel(struct client *c, struct err *err)
 {
 	const struct tunnel_settings set = {
@@ -364,7 +339,7 @@ static enum status make_tunnel(struct client *c, struct err *err)
 		.http = { .body = c->o->max_body * MIB,
 			  .idle_ms = SILENCE_MS + 2 * SLACK_MS },
 		.want_keys = want_keys,
-		.done = on_line,
+		.done = request_log,
 		.ctx = c,
 	};
 
@@ -386,6 +361,7 @@ static enum status set_up(struct client *c, struct err *err)
 {
 	TRY(addr_parse(c->o->as, ASK_PORT, &c->as, err));
 	TRY(ask_load_manifest(c->o->manifest, &c->manifest, err));
+	TRY(ask_load_roots(c->o->trust_root, &c->trust, err));
 	TRY(pick_group(c, err));
 	TRY(loop_new(&c->loop, err));
 	c->again = loop_timer_new(c->loop, on_again, c);
@@ -521,17 +497,6 @@ static void on_signal(void *ctx)
 	tunnel_drain(c->tunnel, on_drained, c);
 }
 
-static void raise_files(void)
-{
-	struct rlimit r;
-
-	/* Two descriptors a request; where it fails there are fewer. */
-	if (getrlimit(RLIMIT_NOFILE, &r) == 0) {
-		r.rlim_cur = r.rlim_max;
-		(void)setrlimit(RLIMIT_NOFILE, &r);
-	}
-}
-
 static enum status serve(struct client *c, struct err *err)
 {
 	TRY(verify_first(c, err));
@@ -545,7 +510,7 @@ static enum status serve(struct client *c, struct err *err)
 
 static enum status run_client(struct client *c, struct err *err)
 {
-	raise_files();
+	crew_raise_files();
 	TRY(set_up(c, err));
 	TRY(bind_here(c, err));
 	TRY(lock_down(c, err));

@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "core/buf.h"
@@ -247,4 +248,14 @@ void crew_not_ready(const char *path)
 	proc_notify("STOPPING=1");
 	if (path != NULL)
 		(void)unlink(path);
+}
+
+void crew_raise_files(void)
+{
+	struct rlimit r;
+
+	if (getrlimit(RLIMIT_NOFILE, &r) == 0) {
+		r.rlim_cur = r.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &r);
+	}
 }

@@ -6,9 +6,28 @@
 
 #include "core/io/loop.h"
 #include "core/io/proc.h"
+#include "core/opts.h"
 
 #define CREW_MAX 4
 #define CREW_ARGS_MAX 24
+
+/* clang-format off */
+/* Options that daemons have in common; type has the members drain (seconds),
+ * ready_file and role. */
+#define CREW_DRAIN_ROW(type)                                                \
+	{ .name = "drain", .arg = "SECONDS",                                \
+	  .help = "how long to finish answers when told to stop",           \
+	  .fallback = "30", .kind = OPT_U64, .max = 3600,                   \
+	  OPT_AT(type, drain) }
+#define CREW_READY_FILE_ROW(type)                                           \
+	{ .name = "ready-file", .arg = "FILE",                              \
+	  .help = "write pid and address here when it serves",              \
+	  .kind = OPT_STR, OPT_AT(type, ready_file) }
+#define CREW_ROLE_ROW(type)                                                 \
+	{ .name = "role", .arg = "ROLE",                                    \
+	  .help = "which of its own processes to be", .kind = OPT_STR,      \
+	  .flags = OPT_HIDDEN | OPT_NO_ENV, OPT_AT(type, role) }
+/* clang-format on */
 
 struct crew;
 
@@ -46,5 +65,9 @@ enum status crew_ready(const char *path, const char *what, const char *address,
 		       struct err *err);
 /* Remove it. */
 void crew_not_ready(const char *path);
+
+/* As many descriptors as are allowed: a request takes two.  Where it fails
+ * there are fewer. */
+void crew_raise_files(void);
 
 #endif

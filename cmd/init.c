@@ -37,6 +37,7 @@ static const struct opt rows[] = {
 	  .kind = OPT_LIST,
 	  .flags = OPT_NO_ENV,
 	  OPT_AT(struct init_opts, secret) },
+	ASK_TRUST_ROW(struct init_opts, ask.trust_root),
 };
 
 /* Put "NAME":"<base64>" of NAME=@FILE. */

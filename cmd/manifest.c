@@ -114,7 +114,7 @@ static enum status root_digest(const char *given, uint8_t out[static 32],
 
 	if (text_unhex(slice_str(given), out, 32, "root", &not_hex) == OK)
 		return OK;
-	TRY(file_read(given, &pem, err));
+	TRY(ask_read(given, &pem, err));
 	return sim_root_digest(buf_slice(&pem), out, err);
 }
 
@@ -288,7 +288,7 @@ static enum status run_check(void *opts, const struct opt_args *args,
 	struct json_out w = { .buf = &out };
 	char digest[65];
 
-	TRY(file_read(args->operands[0], &text, err));
+	TRY(ask_read(args->operands[0], &text, err));
 	TRY(manifest_parse(buf_slice(&text), args->operands[0], &m, err));
 	TRY(manifest_check(m, err));
 	warn(&o->common, m);

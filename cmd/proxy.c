@@ -4,11 +4,11 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "cmd/applet.h"
 #include "cmd/crew.h"
+#include "cmd/request_log.h"
 #include "core/cleanup.h"
 #include "core/file.h"
 #include "core/identity.h"
@@ -61,13 +61,7 @@ static const struct opt rows[] = {
 	  .help = "TLS certificate chain (PEM); self-signed without",
 	  .kind = OPT_STR,
 	  OPT_AT(struct proxy_opts, cert) },
-	{ .name = "drain",
-	  .arg = "SECONDS",
-	  .help = "how long to finish answers when told to stop",
-	  .fallback = "30",
-	  .kind = OPT_U64,
-	  .max = 3600,
-	  OPT_AT(struct proxy_opts, drain) },
+	CREW_DRAIN_ROW(struct proxy_opts),
 	{ .name = "header-timeout",
 	  .arg = "SECONDS",
 	  .help = "how long the head of a request may take",
@@ -129,17 +123,8 @@ static const struct opt rows[] = {
 	  .kind = OPT_FLAG,
 	  .flags = OPT_HIDDEN | OPT_NO_ENV,
 	  OPT_AT(struct proxy_opts, plain) },
-	{ .name = "ready-file",
-	  .arg = "FILE",
-	  .help = "write pid and address here when it serves",
-	  .kind = OPT_STR,
-	  OPT_AT(struct proxy_opts, ready_file) },
-	{ .name = "role",
-	  .arg = "ROLE",
-	  .help = "which of its own processes to be",
-	  .kind = OPT_STR,
-	  .flags = OPT_HIDDEN | OPT_NO_ENV,
-	  OPT_AT(struct proxy_opts, role) },
+	CREW_READY_FILE_ROW(struct proxy_opts),
+	CREW_ROLE_ROW(struct proxy_opts),
 	{ .name = "timeout",
 	  .arg = "SECONDS",
 	  .help = "how long the model server may take to begin its answer",
@@ -168,26 +153,6 @@ struct net {
 	struct loop_timer *late;
 	bool stopping;
 };
-
-static void on_line(void *ctx, const struct exchange_line *l)
-{
-	const char *route = l->route != NULL ? l->route : "none";
-	const struct log_field fields[] = {
-		LOG_CSTR("route", route),
-		LOG_U64("status", l->status),
-		LOG_BOOL("sealed", l->sealed),
-		LOG_BOOL("complete", l->complete),
-		LOG_U64("bytes_in", l->bytes_in),
-		LOG_U64("bytes_out", l->bytes_out),
-		LOG_I64("ms", l->ms),
-		LOG_CSTR("error", l->error),
-		LOG_END_,
-	};
-
-	(void)ctx;
-	log_event(l->error[0] != '\0' ? LOG_WARN : LOG_DEBUG, "request",
-		  fields);
-}
 
 static void on_drained(void *ctx)
 {
@@ -370,7 +335,7 @@ static enum status make_endpoint(struct net *n, struct err *err)
 		.max_request = o->max_body * MIB,
 		.max_response = o->max_answer * MIB,
 		.max_whole = WHOLE_MAX,
-		.done = on_line,
+		.done = request_log,
 		.ctx = n,
 	};
 
@@ -393,22 +358,11 @@ static enum status make_self_signed(struct net *n, struct err *err)
 	return tls_new(&set, &n->tls, err);
 }
 
-static void raise_files(void)
-{
-	struct rlimit r;
-
-	/* Two descriptors a request; where it fails there are fewer. */
-	if (getrlimit(RLIMIT_NOFILE, &r) == 0) {
-		r.rlim_cur = r.rlim_max;
-		(void)setrlimit(RLIMIT_NOFILE, &r);
-	}
-}
-
 static enum status make_net(struct net *n, struct err *err)
 {
 	const struct listener_settings set = { .max_conns = n->o->max_conns };
 
-	raise_files();
+	crew_raise_files();
 	TRY(loop_new(&n->loop, err));
 	n->late = loop_timer_new(n->loop, on_late, n);
 	TRY(make_endpoint(n, err));

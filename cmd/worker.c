@@ -1,6 +1,8 @@
 /* confd worker: gives evidence to the attestation service, gets keys for its
  * group, and runs workloads behind proxies that have these keys. */
 #include "cmd/applet.h"
+#include "cmd/ask.h"
+#include "cmd/crew.h"
 #include "cmd/worker_keeper.h"
 #include "cmd/worker_net.h"
 #include "core/cleanup.h"
@@ -17,6 +19,7 @@ struct worker_opts {
 	const char *role;
 	const char *sim_root;
 	const char *tee;
+	const char *trust_root;
 	uint64_t drain;
 };
 
@@ -63,12 +66,7 @@ static const struct opt rows[] = {
 	  .help = "write pid and API address here when it has its lease",
 	  .kind = OPT_STR,
 	  OPT_AT(struct worker_opts, ready_file) },
-	{ .name = "role",
-	  .arg = "ROLE",
-	  .help = "which of its own processes to be",
-	  .kind = OPT_STR,
-	  .flags = OPT_HIDDEN | OPT_NO_ENV,
-	  OPT_AT(struct worker_opts, role) },
+	CREW_ROLE_ROW(struct worker_opts),
 	{ .name = "sim-root",
 	  .arg = "FILE",
 	  .help = "root of the software TEE (confd key sim-root)",
@@ -79,6 +77,7 @@ static const struct opt rows[] = {
 	  .help = "which TEE to use; by default the one that is there",
 	  .kind = OPT_STR,
 	  OPT_AT(struct worker_opts, tee) },
+	ASK_TRUST_ROW(struct worker_opts, trust_root),
 };
 
 static enum status check_name(const char *option, const char *value,
@@ -94,10 +93,12 @@ static enum status check_name(const char *option, const char *value,
 
 static enum status run_net(const struct worker_opts *o, struct err *err)
 {
-	const struct worker_net_settings s = { .as = o->as,
-					       .group = o->group,
-					       .name = o->name };
+	struct tee_roots trust;
+	const struct worker_net_settings s = {
+		.as = o->as, .group = o->group, .name = o->name, .trust = &trust
+	};
 
+	TRY(ask_load_roots(o->trust_root, &trust, err));
 	return worker_net_run(&s, err);
 }
 
@@ -110,6 +111,7 @@ static enum status run_keeper(const struct worker_opts *o, struct err *err)
 		.name = o->name,
 		.manifest = o->manifest,
 		.tee = o->tee,
+		.trust_root = o->trust_root,
 		.tee_settings = { .sim_root = o->sim_root },
 		.ready_file = o->ready_file,
 		.drain = o->drain,

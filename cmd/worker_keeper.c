@@ -420,8 +420,16 @@ static enum status bind_api(struct keeper *k, int *out, struct err *err)
 
 static enum status start_net(struct keeper *k, struct err *err)
 {
-	const char *args[] = { "--as",	 k->set->as,   "--group", k->set->group,
-			       "--name", k->set->name, NULL };
+	const char *trust = k->set->trust_root;
+	const char *args[] = { "--as",
+			       k->set->as,
+			       "--group",
+			       k->set->group,
+			       "--name",
+			       k->set->name,
+			       trust == NULL ? NULL : "--trust-root",
+			       trust,
+			       NULL };
 	auto_fd int listener = -1;
 	int pair[2];
 

@@ -18,6 +18,7 @@ struct worker_settings {
 	const char *manifest; /* file that must be in force; NULL: none */
 	const char *tee;      /* NULL: the one that is there */
 	struct tee_settings tee_settings;
+	const char *trust_root; /* file of roots for tests; NULL: none */
 	const char *ready_file; /* or NULL */
 	uint64_t drain;		/* seconds */
 };

@@ -3,6 +3,7 @@
 #include <signal.h>
 
 #include "attest/enrol.h"
+#include "attest/pending.h"
 #include "attest/problem.h"
 #include "cmd/ask.h"
 #include "cmd/worker_messages.h"
@@ -38,136 +39,52 @@ struct net {
 	struct loop_timer *drain;
 	bool leased;
 	struct manifest *manifest; /* whose operators may ask */
-	struct pending *pending;
-	uint32_t next_id;
+	struct pending pending;	   /* calls that the keeper answers */
 	struct err end;
 };
-
-/* A call that waits for the keeper. */
-struct pending {
-	struct net *n;
-	struct pending *next;
-	uint32_t id;
-	struct http_call *call; /* NULL when the client has left */
-	void (*answer)(struct http_call *call, struct slice payload);
-};
-
-/* ---- asking the keeper -------------------------------------------------- */
-
-static void on_gone(void *ctx, const struct err *why)
-{
-	struct pending *p = ctx;
-
-	(void)why;
-	p->call = NULL;
-}
-
-static const struct http_call_events waiting = { .gone = on_gone };
-
-/* Send body behind a new id, and have the call answered from the reply. */
-static void ask(struct net *n, struct http_call *call, uint32_t type,
-		struct slice body,
-		void (*answer)(struct http_call *call, struct slice payload))
-{
-	auto_buf struct buf out = buf_make(WORKER_BODY_MAX);
-	struct pending *p = mem_must(sizeof(*p));
-
-	p->n = n;
-	p->id = ++n->next_id;
-	p->call = call;
-	p->answer = answer;
-	p->next = n->pending;
-	n->pending = p;
-	http_call_own(call, &waiting, p);
-	buf_put_u32be(&out, p->id);
-	buf_put(&out, body);
-	chan_send(n->keeper, type, buf_slice(&out), -1);
-}
-
-static struct pending *take_pending(struct net *n, uint32_t id)
-{
-	for (struct pending **at = &n->pending; *at != NULL;
-	     at = &(*at)->next) {
-		struct pending *p = *at;
-
-		if (p->id == id) {
-			*at = p->next;
-			return p;
-		}
-	}
-	return NULL;
-}
-
-/* The pending is freed when it is answered; the call lives a little longer. */
-static void on_done(void *ctx, const struct err *why)
-{
-	(void)ctx;
-	(void)why;
-}
-
-static const struct http_call_events answered = { .gone = on_done };
-
-static void refuse(struct http_call *call, enum status code, const char *text)
-{
-	struct err err;
-
-	(void)err_set(&err, code, "%s", text);
-	problem_reply(call, &err);
-}
 
 static void on_reply(void *ctx, struct slice body, int fd)
 {
 	struct net *n = ctx;
-	struct cursor in = cursor_make(body);
-	uint32_t id = cursor_u32be(&in);
-	enum status code = (enum status)cursor_u8(&in);
-	struct pending *p = take_pending(n, id);
-	struct err err;
 
 	(void)fd;
-	if (p == NULL)
-		return;
-	if (p->call != NULL) {
-		http_call_own(p->call, &answered, NULL);
-		if (code == OK) {
-			p->answer(p->call, in.rest);
-		} else {
-			struct slice text = cursor_field(&in);
-
-			(void)err_set(&err, code, "%.*s", SLICE_FMT(text));
-			problem_reply(p->call, &err);
-		}
-	}
-	mem_free(p);
+	pending_reply(&n->pending, body);
 }
 
 /* ---- answers ------------------------------------------------------------ */
 
-static void answer_json(struct http_call *call, struct slice payload)
+static void answer_json(void *ctx, struct http_call *call,
+			struct cursor *payload)
 {
-	http_call_reply(call, 200, "application/json", payload, NULL, 0);
+	(void)ctx;
+	http_call_reply(call, 200, "application/json", payload->rest, NULL, 0);
 }
 
-static void answer_created(struct http_call *call, struct slice payload)
+static void answer_created(void *ctx, struct http_call *call,
+			   struct cursor *payload)
 {
-	http_call_reply(call, 201, "application/json", payload, NULL, 0);
+	(void)ctx;
+	http_call_reply(call, 201, "application/json", payload->rest, NULL, 0);
 }
 
-static void answer_removed(struct http_call *call, struct slice payload)
+static void answer_removed(void *ctx, struct http_call *call,
+			   struct cursor *payload)
 {
+	(void)ctx;
 	(void)payload;
 	http_call_reply(call, 204, NULL, S(""), NULL, 0);
 }
 
 /* The bytes as they were printed: nothing here reads them. */
-static void answer_logs(struct http_call *call, struct slice payload)
+static void answer_logs(void *ctx, struct http_call *call,
+			struct cursor *payload)
 {
-	struct cursor in = cursor_make(payload);
-	uint64_t from = cursor_u64be(&in);
-	struct slice state = cursor_field(&in);
-	struct slice bytes = cursor_field(&in);
+	uint64_t from = cursor_u64be(payload);
+	struct slice state = cursor_field(payload);
+	struct slice bytes = cursor_field(payload);
 	char first[24], next[24];
 
+	(void)ctx;
 	(void)snprintf(first, sizeof(first), "%llu", (unsigned long long)from);
 	(void)snprintf(next, sizeof(next), "%llu",
 		       (unsigned long long)(from + bytes.len));
@@ -218,7 +135,7 @@ static const struct route {
 	bool named;	    /* a workload's name stands in the path */
 	const char *action; /* behind it */
 	enum worker_op op;  /* WORKER_OPS: create one */
-	void (*answer)(struct http_call *call, struct slice payload);
+	pending_answer *answer;
 } routes[] = {
 	{ "GET", false, "", WORKER_LIST, answer_json },
 	{ "POST", false, "", WORKER_OPS, answer_created },
@@ -257,7 +174,8 @@ static void refuse_route(struct http_call *call, const struct target *t)
 	if (allow.len > 0)
 		problem_reply_method(call, buf_slice(&allow));
 	else
-		refuse(call, E_NOTFOUND, "no such path; see confd-worker(8)");
+		problem_refuse(call, E_NOTFOUND,
+			       "no such path; see confd-worker(8)");
 }
 
 /* "from=N", for logs only. */
@@ -298,7 +216,8 @@ static void on_create(void *ctx, struct http_call *call, struct slice body)
 	if (err.code != OK)
 		problem_reply(call, &err);
 	else
-		ask(n, call, WORKER_RUN, buf_slice(&out), answer_created);
+		pending_ask(&n->pending, call, WORKER_RUN, buf_slice(&out),
+			    answer_created);
 }
 
 /* "application/json", whatever parameters follow. */
@@ -333,7 +252,7 @@ static void ask_op(struct net *n, struct http_call *call, const struct route *r,
 	buf_put_u8(&out, (uint8_t)r->op);
 	buf_put_u64be(&out, from);
 	buf_put_field(&out, t->name);
-	ask(n, call, WORKER_DO, buf_slice(&out), r->answer);
+	pending_ask(&n->pending, call, WORKER_DO, buf_slice(&out), r->answer);
 }
 
 static void get_health(struct http_call *call, bool good)
@@ -341,7 +260,7 @@ static void get_health(struct http_call *call, bool good)
 	if (good)
 		http_call_reply(call, 200, "text/plain", S("ok\n"), NULL, 0);
 	else
-		refuse(call, E_UNAVAIL, "the lease has ended");
+		problem_refuse(call, E_UNAVAIL, "the lease has ended");
 }
 
 static void serve_route(struct net *n, struct http_call *call,
@@ -376,9 +295,10 @@ static void on_call(void *ctx, struct http_call *call,
 	else if (get && slice_eq_str(head->target, "/readyz"))
 		get_health(call, n->leased);
 	else if (!is_operator(n, call))
-		refuse(call, E_PERM,
-		       "only for operators of the manifest, by their client "
-		       "certificate");
+		problem_refuse(
+			call, E_PERM,
+			"only for operators of the manifest, by their client "
+			"certificate");
 	else if (r == NULL)
 		refuse_route(call, known ? &t : NULL);
 	else
@@ -607,6 +527,9 @@ static enum status set_up(struct net *n, struct err *err)
 	TRY(read_identity(n, err));
 	TRY(chan_new(n->loop, WORKER_NET_CHAN, rows, countof(rows),
 		     on_keeper_gone, n, &n->keeper, err));
+	n->pending = (struct pending){ .chan = n->keeper,
+				       .max = SIZE_MAX,
+				       .max_bytes = SIZE_MAX };
 	const struct enrol_settings s = {
 		.as = n->as,
 		.pin = n->pin,
@@ -614,6 +537,7 @@ static enum status set_up(struct net *n, struct err *err)
 		.name = n->set->name,
 		.cert = n->identity.cert,
 		.key = n->identity.key,
+		.trust = n->set->trust,
 		.events = &events,
 		.ctx = n,
 	};
@@ -628,8 +552,7 @@ static void close_all(struct net *n)
 	if (n->server != NULL)
 		http_server_free(n->server);
 	loop_timer_free(n->drain);
-	while (n->pending != NULL)
-		mem_free(take_pending(n, n->pending->id));
+	pending_done(&n->pending);
 	chan_free(n->keeper);
 	identity_done(&n->identity);
 	manifest_free(n->pin);

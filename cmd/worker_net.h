@@ -5,7 +5,7 @@
 #ifndef CONFD_CMD_WORKER_NET_H
 #define CONFD_CMD_WORKER_NET_H
 
-#include "core/status.h"
+#include "attest/tee/tee.h"
 
 #define WORKER_NET_CHAN 3 /* descriptors that it is started with */
 #define WORKER_NET_LISTEN 4
@@ -13,6 +13,7 @@
 struct worker_net_settings {
 	const char *as; /* HOST:PORT */
 	const char *group, *name;
+	const struct tee_roots *trust; /* roots for tests */
 };
 
 /* Run until SIGTERM, or until the keeper is gone (E_IO). */

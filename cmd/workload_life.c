@@ -101,9 +101,15 @@ static void fail(struct workload_life *l, const struct err *why)
 
 static void end_stopping(struct workload_life *l)
 {
-	log_info("workload-ended", LOG_CSTR("name", l->request.name),
-		 LOG_CSTR("state", workload_state_name(l->result)),
-		 LOG_CSTR("end", l->end != NULL ? l->end : "stopped"));
+	const struct log_field fields[] = {
+		LOG_CSTR("name", l->request.name),
+		LOG_CSTR("state", workload_state_name(l->result)),
+		LOG_CSTR("end", l->end != NULL ? l->end : "stopped"),
+		LOG_END_,
+	};
+
+	log_event(l->result == WORKLOAD_FAILED ? LOG_WARN : LOG_INFO,
+		  "workload-ended", fields);
 	settle(l, l->result);
 }
 

@@ -90,10 +90,11 @@ enum status workload_rules_image(const struct manifest_worker *by,
 {
 	char command[80] = "", tree[80] = "";
 
-	if (by->images_any)
-		return OK;
+	/* any is for programs, which the sandbox gives no way out. */
 	if (r->upstream != NULL)
 		return check_upstream(by, r, err);
+	if (by->images_any)
+		return OK;
 	if (f->has_tree && has_digest(by, "dir:", f->tree, tree))
 		return OK;
 	if (f->has_command && has_digest(by, "command:", f->command, command)) {

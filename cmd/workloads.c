@@ -234,10 +234,10 @@ static bool begin(struct entry *e, uint32_t id, enum pending what)
 	return true;
 }
 
-static void do_stop(struct entry *e, uint32_t id, uint64_t from)
+/* Have it ended, if it has not, to be concluded then. */
+static void end(struct entry *e, uint32_t id, enum pending what)
 {
-	(void)from;
-	if (!begin(e, id, STOP))
+	if (!begin(e, id, what))
 		return;
 	if (is_active(e))
 		workload_life_stop(e->life);
@@ -245,15 +245,16 @@ static void do_stop(struct entry *e, uint32_t id, uint64_t from)
 		conclude(e);
 }
 
+static void do_stop(struct entry *e, uint32_t id, uint64_t from)
+{
+	(void)from;
+	end(e, id, STOP);
+}
+
 static void do_remove(struct entry *e, uint32_t id, uint64_t from)
 {
 	(void)from;
-	if (!begin(e, id, REMOVE))
-		return;
-	if (is_active(e))
-		workload_life_stop(e->life);
-	else
-		conclude(e);
+	end(e, id, REMOVE);
 }
 
 static void do_start(struct entry *e, uint32_t id, uint64_t from)

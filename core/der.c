@@ -69,25 +69,30 @@ struct slice der_any(struct der *d, uint8_t *tag)
 	return content;
 }
 
-struct slice der_get(struct der *d, uint8_t tag)
+/* The next value, which must have this tag. */
+static void expect(struct der *d, uint8_t tag, struct slice *content,
+		   struct slice *whole)
 {
 	uint8_t found;
-	struct slice content, whole;
 
 	if (!der_is(d, tag))
 		d->bad = true;
-	(void)next(d, &found, &content, &whole);
+	(void)next(d, &found, content, whole);
+}
+
+struct slice der_get(struct der *d, uint8_t tag)
+{
+	struct slice content, whole;
+
+	expect(d, tag, &content, &whole);
 	return content;
 }
 
 struct slice der_whole(struct der *d, uint8_t tag)
 {
-	uint8_t found;
 	struct slice content, whole;
 
-	if (!der_is(d, tag))
-		d->bad = true;
-	(void)next(d, &found, &content, &whole);
+	expect(d, tag, &content, &whole);
 	return whole;
 }
 

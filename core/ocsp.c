@@ -1,11 +1,11 @@
 #include "core/ocsp.h"
 
 #include "core/cleanup.h"
+#include "core/pem.h"
 #include "core/text.h"
 #include "core/x509_usage.h"
 
-#define PEM_BEGIN S("-----BEGIN OCSP RESPONSE-----")
-#define PEM_END S("-----END OCSP RESPONSE-----")
+#define PEM_LABEL "OCSP RESPONSE"
 #define OID_BASIC "1.3.6.1.5.5.7.48.1.1"
 #define OID_NONCE "1.3.6.1.5.5.7.48.1.2"
 #define OID_SIGNING "1.3.6.1.5.5.7.3.9"
@@ -19,8 +19,7 @@ struct entry {
 };
 
 struct ocsp {
-	uint8_t *der;
-	size_t der_len;
+	struct buf der;
 	struct slice signed_part, signature; /* in der, as the rest */
 	struct slice responder;		     /* a Name; empty: by key */
 	struct slice nonce;
@@ -33,26 +32,10 @@ struct ocsp {
 };
 
 /* clang-format off */
-/* NIST's arc of hash algorithms. */
-static const struct {
-	const char *oid;
-	enum hash_alg hash;
-} hashes[] = {
-	{ "2.16.840.1.101.3.4.2.1", HASH_SHA256 },
-	{ "2.16.840.1.101.3.4.2.2", HASH_SHA384 },
-	{ "2.16.840.1.101.3.4.2.3", HASH_SHA512 },
-};
-
 /* OCSPResponseStatus, RFC 6960 s4.2.1; 4 is not used. */
 static const char *const refusals[] = {
 	NULL, "malformedRequest", "internalError", "tryLater", NULL,
 	"sigRequired", "unauthorized",
-};
-
-static const char *const status_names[] = {
-	[OCSP_GOOD] = "good",
-	[OCSP_REVOKED] = "revoked",
-	[OCSP_UNKNOWN] = "unknown",
 };
 /* clang-format on */
 
@@ -62,7 +45,7 @@ void ocsp_free(struct ocsp *o)
 		return;
 	for (size_t i = 0; i < o->n_certs; i++)
 		x509_free(o->cert[i]);
-	mem_free(o->der);
+	buf_done(&o->der);
 	mem_free(o);
 }
 
@@ -116,18 +99,8 @@ static void read_tagged_extensions(struct der *d, uint8_t n,
 static void read_id(struct der *d, struct entry *e)
 {
 	struct der id = der_enter(d, DER_SEQUENCE);
-	struct der alg = der_enter(&id, DER_SEQUENCE);
-	struct slice oid = der_oid(&alg);
 
-	if (der_more(&alg))
-		der_null(&alg);
-	der_leave(&id, &alg);
-	for (size_t i = 0; i < countof(hashes); i++) {
-		if (!der_oid_is(oid, hashes[i].oid))
-			continue;
-		e->known = true;
-		e->hash = hashes[i].hash;
-	}
+	e->known = x509_alg_hash(&id, &e->hash);
 	e->issuer_name = der_get(&id, DER_OCTET_STRING);
 	e->issuer_key = der_get(&id, DER_OCTET_STRING);
 	e->serial = der_get(&id, DER_INTEGER);
@@ -268,7 +241,7 @@ static enum status read_basic(struct slice in, struct ocsp *o, struct err *err)
 
 static enum status read_response(struct ocsp *o, struct err *err)
 {
-	struct der whole = der_make(slice_make(o->der, o->der_len));
+	struct der whole = der_make(buf_slice(&o->der));
 	struct der response = der_enter(&whole, DER_SEQUENCE);
 	uint8_t status = der_enumerated(&response);
 
@@ -291,76 +264,23 @@ static enum status read_response(struct ocsp *o, struct err *err)
 	return read_basic(basic, o, err);
 }
 
-static enum status parse_der(struct slice in, struct ocsp **out,
-			     struct err *err)
+enum status ocsp_parse(struct slice in, struct ocsp **out, struct err *err)
 {
-	if (in.len > OCSP_MAX)
-		return err_set(err, E_LIMIT,
-			       "OCSP response: %zu bytes, want at most %u",
-			       in.len, OCSP_MAX);
 	auto_ocsp struct ocsp *o = mem_must(sizeof(*o));
-	o->der = mem_alloc(in.len);
-	if (o->der == NULL)
-		return err_set(err, E_NOMEM, "OCSP response: no memory");
-	o->der_len = in.len;
-	memcpy(o->der, in.p, in.len);
+
+	o->der = buf_make(OCSP_MAX);
+	if (pem_parse(in, PEM_LABEL, &o->der, err) != OK)
+		return err_wrap(err, "OCSP response");
 	TRY(read_response(o, err));
 	*out = take(o);
 	return OK;
-}
-
-static bool is_space(uint8_t byte)
-{
-	return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
-}
-
-static bool all_space(struct slice s)
-{
-	size_t i = 0;
-
-	while (i < s.len && is_space(s.p[i]))
-		i++;
-	return i == s.len;
-}
-
-static enum status parse_pem(struct slice in, struct ocsp **out,
-			     struct err *err)
-{
-	size_t begin = slice_search(in, PEM_BEGIN);
-	struct slice body = slice_from(in, begin + PEM_BEGIN.len);
-	size_t end = slice_search(body, PEM_END);
-
-	if (begin == in.len || end == body.len ||
-	    !all_space(slice_sub(in, 0, begin)) ||
-	    !all_space(slice_from(body, end + PEM_END.len)))
-		return err_set(err, E_PARSE,
-			       "OCSP response: expected DER, or PEM with one "
-			       "block \"OCSP RESPONSE\" and nothing else");
-	if (end > (size_t)2 * OCSP_MAX)
-		return err_set(err, E_LIMIT,
-			       "OCSP response: PEM of %zu characters", end);
-	auto_buf struct buf base64 = buf_make(end);
-	auto_buf struct buf der = buf_make(OCSP_MAX);
-
-	for (size_t i = 0; i < end; i++)
-		if (!is_space(body.p[i]))
-			buf_put_u8(&base64, body.p[i]);
-	TRY(text_unbase64(buf_slice(&base64), &der, "PEM OCSP response", err));
-	return parse_der(buf_slice(&der), out, err);
-}
-
-enum status ocsp_parse(struct slice in, struct ocsp **out, struct err *err)
-{
-	if (in.len > 0 && in.p[0] == DER_SEQUENCE)
-		return parse_der(in, out, err);
-	return parse_pem(in, out, err);
 }
 
 /* ---- What it says ---- */
 
 struct slice ocsp_der(const struct ocsp *o)
 {
-	return slice_make(o->der, o->der_len);
+	return buf_slice(&o->der);
 }
 
 int64_t ocsp_produced_at(const struct ocsp *o)
@@ -376,19 +296,6 @@ size_t ocsp_count(const struct ocsp *o)
 struct slice ocsp_nonce(const struct ocsp *o)
 {
 	return o->nonce;
-}
-
-const char *ocsp_status_name(enum ocsp_status s)
-{
-	return (size_t)s < countof(status_names) ? status_names[s] : "unknown";
-}
-
-/* Without the zeros in front, so that no writing of a number hides it. */
-static struct slice number(struct slice s)
-{
-	while (s.len > 0 && s.p[0] == 0)
-		s = slice_from(s, 1);
-	return s;
 }
 
 /* The key itself in a SubjectPublicKeyInfo: what CertID has the hash of. */
@@ -408,8 +315,7 @@ static bool is_about(const struct entry *e, const struct x509 *cert,
 	struct slice key = key_bits(x509_spki(issuer));
 	uint8_t hash[HASH_MAX];
 
-	if (!e->known ||
-	    !slice_eq(number(e->serial), number(x509_serial(cert))))
+	if (!e->known || !x509_is_serial(cert, e->serial))
 		return false;
 	hash_parts(e->hash, &name, 1, hash);
 	if (!slice_eq(e->issuer_name, slice_make(hash, hash_len(e->hash))))
@@ -524,32 +430,12 @@ enum status ocsp_check_nonce(const struct ocsp *o, struct slice nonce,
 enum status ocsp_current(const struct ocsp_answer *a, int64_t at,
 			 struct err *err)
 {
-	bool early = at < a->this_update;
 	int64_t end = a->has_next_update ? a->next_update : a->this_update;
-	char now[TEXT_TIME_SIZE], bound[TEXT_TIME_SIZE];
 
-	if (!early && at <= end)
-		return OK;
-	text_time(now, at);
-	text_time(bound, early ? a->this_update : end);
-	return err_set(err, E_STALE,
-		       "OCSP response: not valid %s %s; judged at %s",
-		       early ? "before" : "after", bound, now);
+	return x509_check_period("OCSP response", a->this_update, end, at, err);
 }
 
 void ocsp_pem(struct slice der, struct buf *out)
 {
-	auto_buf struct buf base64 = buf_make(der.len * 2 + 4);
-
-	text_base64(&base64, der);
-	out->bad |= base64.bad;
-	struct slice text = buf_slice(&base64);
-	buf_put(out, PEM_BEGIN);
-	buf_put_u8(out, '\n');
-	for (size_t at = 0; at < text.len; at += 64) {
-		buf_put(out, slice_sub(text, at, 64));
-		buf_put_u8(out, '\n');
-	}
-	buf_put(out, PEM_END);
-	buf_put_u8(out, '\n');
+	pem_put(out, PEM_LABEL, der);
 }

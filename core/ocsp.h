@@ -80,9 +80,6 @@ enum status ocsp_check_nonce(const struct ocsp *o, struct slice nonce,
 enum status ocsp_current(const struct ocsp_answer *a, int64_t at,
 			 struct err *err);
 
-/* "good", "revoked", "unknown". */
-const char *ocsp_status_name(enum ocsp_status s);
-
 /* DER to PEM ("OCSP RESPONSE"), appended. */
 void ocsp_pem(struct slice der, struct buf *out);
 

@@ -81,16 +81,26 @@ size_t slice_search(struct slice s, struct slice needle)
 	return at == NULL ? s.len : (size_t)(at - s.p);
 }
 
-static bool is_blank(uint8_t c)
+static bool is_in(struct slice set, uint8_t c)
 {
-	return c == ' ' || c == '\t';
+	return slice_find(set, c) < set.len;
+}
+
+size_t slice_span(struct slice s, struct slice set)
+{
+	size_t n = 0;
+
+	while (n < s.len && is_in(set, s.p[n]))
+		n++;
+	return n;
 }
 
 struct slice slice_trim(struct slice s)
 {
-	while (s.len > 0 && is_blank(s.p[0]))
-		s = slice_from(s, 1);
-	while (s.len > 0 && is_blank(s.p[s.len - 1]))
+	struct slice blank = S(" \t");
+
+	s = slice_from(s, slice_span(s, blank));
+	while (s.len > 0 && is_in(blank, s.p[s.len - 1]))
 		s.len--;
 	return s;
 }

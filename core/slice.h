@@ -64,6 +64,9 @@ size_t slice_find(struct slice s, uint8_t c);
 /* Index of the first occurrence of needle, or s.len; an empty needle is at 0. */
 size_t slice_search(struct slice s, struct slice needle);
 
+/* How many bytes at the front are among those of set. */
+size_t slice_span(struct slice s, struct slice set);
+
 /* Without spaces and tabs at both ends. */
 struct slice slice_trim(struct slice s);
 

@@ -271,6 +271,22 @@ enum status text_unbase64(struct slice in, struct buf *out, const char *what,
 	return put_decoded(&base64, digits, out, what, err);
 }
 
+enum status text_unbase64_spaced(struct slice in, struct buf *out,
+				 const char *what, struct err *err)
+{
+	auto_buf struct buf packed = buf_make(in.len);
+
+	while (in.len > 0) {
+		size_t space = slice_span(in, TEXT_SPACE);
+
+		if (space == 0)
+			buf_put_u8(&packed, in.p[0]);
+		in = slice_from(in, space == 0 ? 1 : space);
+	}
+	TRY(buf_check(&packed, what, err));
+	return text_unbase64(buf_slice(&packed), out, what, err);
+}
+
 enum status text_unbase64url(struct slice in, struct buf *out, const char *what,
 			     struct err *err)
 {

@@ -27,6 +27,13 @@ void text_base64url(struct buf *out, struct slice in);
  * non-zero trailing bits. */
 enum status text_unbase64(struct slice in, struct buf *out, const char *what,
 			  struct err *err);
+
+/* The same with white space anywhere in it, which is passed over. */
+#define TEXT_SPACE S(" \t\r\n")
+enum status text_unbase64_spaced(struct slice in, struct buf *out,
+				 const char *what, struct err *err);
+
+/* Decode base64url that is not padded, as strictly. */
 enum status text_unbase64url(struct slice in, struct buf *out, const char *what,
 			     struct err *err);
 

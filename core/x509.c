@@ -8,6 +8,7 @@
 #include <mbedtls/x509_crt.h>
 
 #include "core/cleanup.h"
+#include "core/pem.h"
 #include "core/text.h"
 
 struct x509 {
@@ -16,8 +17,7 @@ struct x509 {
 
 /* ---- Reading ---- */
 
-#define PEM_BEGIN S("-----BEGIN CERTIFICATE-----")
-#define PEM_END S("-----END CERTIFICATE-----")
+#define PEM_LABEL "CERTIFICATE"
 
 static struct x509 *make(void)
 {
@@ -57,66 +57,29 @@ static enum status parse_der(struct slice in, struct x509 **out,
 	return OK;
 }
 
-/* The base64 between the marks of the next PEM block; body is empty when
- * there is no block any more. */
-static enum status next_block(struct slice *rest, struct slice *body,
-			      struct err *err)
-{
-	struct slice at =
-		slice_from(*rest, slice_search(*rest, S("-----BEGIN ")));
-
-	*body = (struct slice){ 0 };
-	if (at.len == 0)
-		return OK;
-	if (!slice_starts(at, PEM_BEGIN))
-		return err_set(err, E_PARSE,
-			       "PEM: want certificates only, "
-			       "found a block of another kind");
-	at = slice_from(at, PEM_BEGIN.len);
-	size_t len = slice_search(at, PEM_END);
-	if (len == at.len)
-		return err_set(err, E_PARSE,
-			       "PEM: a certificate without its END line");
-	if (len == 0 || len > (size_t)2 * X509_DER_MAX)
-		return err_set(err, len == 0 ? E_PARSE : E_LIMIT,
-			       "PEM: a certificate of %zu characters", len);
-	*body = slice_sub(at, 0, len);
-	*rest = slice_from(at, len + PEM_END.len);
-	return OK;
-}
-
-static enum status parse_block(struct slice body, struct x509 **out,
-			       struct err *err)
-{
-	auto_buf struct buf base64 = buf_make(body.len);
-	auto_buf struct buf der = buf_make(X509_DER_MAX);
-
-	for (size_t i = 0; i < body.len; i++)
-		if (strchr(" \t\r\n", body.p[i]) == NULL || body.p[i] == '\0')
-			buf_put_u8(&base64, body.p[i]);
-	TRY(buf_check(&base64, "PEM certificate", err));
-	TRY(text_unbase64(buf_slice(&base64), &der, "PEM certificate", err));
-	return parse_der(buf_slice(&der), out, err);
-}
-
 static enum status parse_blocks(struct slice pem, struct x509 **out, size_t max,
 				size_t *n, struct err *err)
 {
-	struct slice body;
-
 	for (;;) {
-		TRY(next_block(&pem, &body, err));
-		if (body.len == 0)
-			break;
+		auto_buf struct buf der = buf_make(X509_DER_MAX);
+		struct err why;
+		enum status status = pem_next(&pem, PEM_LABEL, &der, &why);
+
+		if (status == E_NOTFOUND && *n > 0)
+			return OK;
+		if (status == E_NOTFOUND)
+			return err_set(err, E_PARSE,
+				       "PEM: no certificate found");
+		if (status != OK) {
+			*err = why;
+			return status;
+		}
 		if (*n == max)
 			return err_set(err, E_LIMIT,
 				       "PEM: more than %zu certificates", max);
-		TRY(parse_block(body, &out[*n], err));
+		TRY(parse_der(buf_slice(&der), &out[*n], err));
 		++*n;
 	}
-	if (*n == 0)
-		return err_set(err, E_PARSE, "PEM: no certificate found");
-	return OK;
 }
 
 enum status x509_parse_chain(struct slice pem, struct x509 **out, size_t max,
@@ -211,14 +174,19 @@ struct slice x509_subject(const struct x509 *c)
 	return raw(&c->crt->subject_raw);
 }
 
-struct slice x509_issuer(const struct x509 *c)
-{
-	return raw(&c->crt->issuer_raw);
-}
-
 struct slice x509_serial(const struct x509 *c)
 {
 	return raw(&c->crt->serial);
+}
+
+static struct slice without_zeros(struct slice number)
+{
+	return slice_from(number, slice_span(number, S("\0")));
+}
+
+bool x509_is_serial(const struct x509 *c, struct slice serial)
+{
+	return slice_eq(without_zeros(x509_serial(c)), without_zeros(serial));
 }
 
 enum status x509_signature_alg(const struct x509 *c, struct x509_alg *out,
@@ -285,6 +253,7 @@ void *x509_crt(const struct x509 *c)
 
 /* A certificate for error texts: the common name, of bounded length. */
 #define WHO_FMT "certificate \"%.*s\""
+#define WHO_SIZE 80
 #define WHO(c) SLICE_FMT(slice_sub(x509_common_name(c), 0, 64))
 
 /* Digests under a signature that we believe; MD5 and SHA-1 are not. */
@@ -389,18 +358,27 @@ static enum status check_signature(const struct x509 *child,
 	return OK;
 }
 
-static enum status check_times(const struct x509 *c, int64_t at,
-			       struct err *err)
+enum status x509_check_period(const char *what, int64_t from, int64_t to,
+			      int64_t at, struct err *err)
 {
-	int64_t from = x509_not_before(c), to = x509_not_after(c);
 	char now[TEXT_TIME_SIZE], bound[TEXT_TIME_SIZE];
 
 	if (from <= at && at <= to)
 		return OK;
 	text_time(now, at);
 	text_time(bound, at < from ? from : to);
-	return err_set(err, E_STALE, WHO_FMT ": not valid %s %s; judged at %s",
-		       WHO(c), at < from ? "before" : "after", bound, now);
+	return err_set(err, E_STALE, "%s: not valid %s %s; judged at %s", what,
+		       at < from ? "before" : "after", bound, now);
+}
+
+static enum status check_times(const struct x509 *c, int64_t at,
+			       struct err *err)
+{
+	char who[WHO_SIZE];
+
+	(void)snprintf(who, sizeof(who), WHO_FMT, WHO(c));
+	return x509_check_period(who, x509_not_before(c), x509_not_after(c), at,
+				 err);
 }
 
 enum status x509_verify(const struct x509 *child, const struct x509 *issuer,
@@ -762,17 +740,5 @@ enum status x509_sign(const struct x509_template *t, struct slice spki,
 
 void x509_pem(struct slice der, struct buf *out)
 {
-	auto_buf struct buf base64 = buf_make(der.len * 2 + 4);
-
-	text_base64(&base64, der);
-	out->bad |= base64.bad;
-	struct slice text = buf_slice(&base64);
-	buf_put(out, PEM_BEGIN);
-	buf_put_u8(out, '\n');
-	for (size_t at = 0; at < text.len; at += 64) {
-		buf_put(out, slice_sub(text, at, 64));
-		buf_put_u8(out, '\n');
-	}
-	buf_put(out, PEM_END);
-	buf_put_u8(out, '\n');
+	pem_put(out, PEM_LABEL, der);
 }

@@ -37,9 +37,10 @@ struct slice x509_common_name(const struct x509 *c);
 int64_t x509_not_before(const struct x509 *c);
 int64_t x509_not_after(const struct x509 *c);
 struct slice x509_subject(const struct x509 *c); /* DER Name */
-struct slice x509_issuer(const struct x509 *c);	 /* DER Name */
 /* Content of the INTEGER, as it stands there. */
 struct slice x509_serial(const struct x509 *c);
+/* Whether that is its number, however many zeros are written in front. */
+bool x509_is_serial(const struct x509 *c, struct slice serial);
 
 /* How it is signed.  As x509_alg_parse. */
 enum status x509_signature_alg(const struct x509 *c, struct x509_alg *out,
@@ -71,6 +72,10 @@ enum status x509_verify(const struct x509 *child, const struct x509 *issuer,
 enum status x509_verify_bytes(const struct x509 *issuer,
 			      const struct x509_alg *alg, struct slice message,
 			      struct slice signature, struct err *err);
+
+/* E_STALE unless from <= at <= to (unix seconds), naming what. */
+enum status x509_check_period(const char *what, int64_t from, int64_t to,
+			      int64_t at, struct err *err);
 
 /* E_CRYPTO unless its key may sign CRLs (RFC 5280 s4.2.1.3). */
 enum status x509_check_crl_signer(const struct x509 *c, struct err *err);

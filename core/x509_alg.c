@@ -55,9 +55,7 @@ static bool find_hash(struct slice oid, enum hash_alg *out)
 	return false;
 }
 
-/* AlgorithmIdentifier of a digest: its parameters are NULL or absent (RFC
- * 4055 s2.1). */
-static bool read_hash(struct der *d, enum hash_alg *out)
+bool x509_alg_hash(struct der *d, enum hash_alg *out)
 {
 	struct der id = der_enter(d, DER_SEQUENCE);
 	bool known = find_hash(der_oid(&id), out);
@@ -73,7 +71,7 @@ static bool read_mgf(struct der *d, enum hash_alg *out)
 	struct der id = der_enter(d, DER_SEQUENCE);
 	bool known = der_oid_is(der_oid(&id), OID_MGF1);
 
-	known &= read_hash(&id, out);
+	known &= x509_alg_hash(&id, out);
 	der_leave(d, &id);
 	return known;
 }
@@ -84,7 +82,7 @@ static bool read_pss(struct der *d, struct x509_alg *a)
 {
 	struct der p = der_enter(d, DER_SEQUENCE);
 	struct der hash = der_enter(&p, DER_CONSTRUCTED | 0);
-	bool known = read_hash(&hash, &a->hash);
+	bool known = x509_alg_hash(&hash, &a->hash);
 
 	der_leave(&p, &hash);
 	struct der mgf = der_enter(&p, DER_CONSTRUCTED | 1);

@@ -28,6 +28,10 @@ struct x509_alg {
 enum status x509_alg_parse(struct slice in, struct x509_alg *out,
 			   struct err *err);
 
+/* Read the AlgorithmIdentifier of a digest, whose parameters are NULL or absent
+ * (RFC 4055 s2.1); false, and *out as it was, when it is none of these. */
+bool x509_alg_hash(struct der *d, enum hash_alg *out);
+
 /* "RSA-PSS, SHA-384, salt 48": into a text of X509_ALG_TEXT bytes. */
 #define X509_ALG_TEXT 64
 void x509_alg_text(const struct x509_alg *a, char out[static X509_ALG_TEXT]);

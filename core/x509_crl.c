@@ -1,15 +1,13 @@
 #include "core/x509_crl.h"
 
 #include "core/cleanup.h"
-#include "core/text.h"
+#include "core/pem.h"
 
-#define PEM_BEGIN S("-----BEGIN X509 CRL-----")
-#define PEM_END S("-----END X509 CRL-----")
+#define PEM_LABEL "X509 CRL"
 #define VERSION_2 1 /* written so: the number of the version less one */
 
 struct x509_crl {
-	uint8_t *der;
-	size_t der_len;
+	struct buf der;
 	struct slice signed_part, signature; /* in der, as the rest */
 	struct slice issuer;
 	struct slice revoked; /* SEQUENCE OF, its content; may be empty */
@@ -22,7 +20,7 @@ void x509_crl_free(struct x509_crl *c)
 {
 	if (c == NULL)
 		return;
-	mem_free(c->der);
+	buf_done(&c->der);
 	mem_free(c);
 }
 
@@ -108,7 +106,7 @@ static void read_signed_part(struct der *d, struct x509_crl *c,
 
 static enum status read_list(struct x509_crl *c, struct err *err)
 {
-	struct der whole = der_make(slice_make(c->der, c->der_len));
+	struct der whole = der_make(buf_slice(&c->der));
 	struct der list = der_enter(&whole, DER_SEQUENCE);
 	struct der peek = list;
 	struct slice inner;
@@ -126,75 +124,24 @@ static enum status read_list(struct x509_crl *c, struct err *err)
 	return OK;
 }
 
-static enum status parse_der(struct slice in, struct x509_crl **out,
-			     struct err *err)
-{
-	if (in.len > X509_CRL_MAX)
-		return err_set(err, E_LIMIT, "CRL: %zu bytes, want at most %u",
-			       in.len, X509_CRL_MAX);
-	auto_x509_crl struct x509_crl *c = mem_must(sizeof(*c));
-	c->der = mem_alloc(in.len);
-	if (c->der == NULL)
-		return err_set(err, E_NOMEM, "CRL: no memory");
-	c->der_len = in.len;
-	memcpy(c->der, in.p, in.len);
-	TRY(read_list(c, err));
-	*out = take(c);
-	return OK;
-}
-
-static bool is_space(uint8_t byte)
-{
-	return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\n';
-}
-
-static bool all_space(struct slice s)
-{
-	size_t i = 0;
-
-	while (i < s.len && is_space(s.p[i]))
-		i++;
-	return i == s.len;
-}
-
-static enum status parse_pem(struct slice in, struct x509_crl **out,
-			     struct err *err)
-{
-	size_t begin = slice_search(in, PEM_BEGIN);
-	struct slice body = slice_from(in, begin + PEM_BEGIN.len);
-	size_t end = slice_search(body, PEM_END);
-
-	if (begin == in.len || end == body.len ||
-	    !all_space(slice_sub(in, 0, begin)) ||
-	    !all_space(slice_from(body, end + PEM_END.len)))
-		return err_set(err, E_PARSE,
-			       "CRL: expected DER, or PEM with one block "
-			       "\"X509 CRL\" and nothing else");
-	if (end > (size_t)2 * X509_CRL_MAX)
-		return err_set(err, E_LIMIT, "CRL: PEM of %zu characters", end);
-	auto_buf struct buf base64 = buf_make(end);
-	auto_buf struct buf der = buf_make(X509_CRL_MAX);
-
-	for (size_t i = 0; i < end; i++)
-		if (!is_space(body.p[i]))
-			buf_put_u8(&base64, body.p[i]);
-	TRY(text_unbase64(buf_slice(&base64), &der, "PEM CRL", err));
-	return parse_der(buf_slice(&der), out, err);
-}
-
 enum status x509_crl_parse(struct slice in, struct x509_crl **out,
 			   struct err *err)
 {
-	if (in.len > 0 && in.p[0] == DER_SEQUENCE)
-		return parse_der(in, out, err);
-	return parse_pem(in, out, err);
+	auto_x509_crl struct x509_crl *c = mem_must(sizeof(*c));
+
+	c->der = buf_make(X509_CRL_MAX);
+	if (pem_parse(in, PEM_LABEL, &c->der, err) != OK)
+		return err_wrap(err, "CRL");
+	TRY(read_list(c, err));
+	*out = take(c);
+	return OK;
 }
 
 /* ---- What it says ---- */
 
 struct slice x509_crl_der(const struct x509_crl *c)
 {
-	return slice_make(c->der, c->der_len);
+	return buf_slice(&c->der);
 }
 
 struct slice x509_crl_issuer(const struct x509_crl *c)
@@ -241,49 +188,21 @@ enum status x509_crl_verify(const struct x509_crl *c, const struct x509 *issuer,
 enum status x509_crl_current(const struct x509_crl *c, int64_t at,
 			     struct err *err)
 {
-	bool early = at < c->this_update;
-	char now[TEXT_TIME_SIZE], bound[TEXT_TIME_SIZE];
-
-	if (!early && at <= c->next_update)
-		return OK;
-	text_time(now, at);
-	text_time(bound, early ? c->this_update : c->next_update);
-	return err_set(err, E_STALE, "CRL: not valid %s %s; judged at %s",
-		       early ? "before" : "after", bound, now);
-}
-
-/* Without the zeros in front, so that no writing of a number hides it. */
-static struct slice number(struct slice s)
-{
-	while (s.len > 0 && s.p[0] == 0)
-		s = slice_from(s, 1);
-	return s;
+	return x509_check_period("CRL", c->this_update, c->next_update, at,
+				 err);
 }
 
 bool x509_crl_revokes(const struct x509_crl *c, const struct x509 *cert)
 {
-	struct slice serial = number(x509_serial(cert));
 	struct der list = der_make(c->revoked);
 	bool found = false;
 
 	while (der_more(&list))
-		found |= slice_eq(number(read_entry(&list)), serial);
+		found |= x509_is_serial(cert, read_entry(&list));
 	return found;
 }
 
 void x509_crl_pem(struct slice der, struct buf *out)
 {
-	auto_buf struct buf base64 = buf_make(der.len * 2 + 4);
-
-	text_base64(&base64, der);
-	out->bad |= base64.bad;
-	struct slice text = buf_slice(&base64);
-	buf_put(out, PEM_BEGIN);
-	buf_put_u8(out, '\n');
-	for (size_t at = 0; at < text.len; at += 64) {
-		buf_put(out, slice_sub(text, at, 64));
-		buf_put_u8(out, '\n');
-	}
-	buf_put(out, PEM_END);
-	buf_put_u8(out, '\n');
+	pem_put(out, PEM_LABEL, der);
 }

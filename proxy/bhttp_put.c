@@ -21,6 +21,16 @@ static void put_lower(struct buf *out, struct slice s)
 	buf_grow(out, s.len);
 }
 
+static enum status check_size(const char *what, size_t len, size_t max,
+			      struct err *err)
+{
+	if (len <= max)
+		return OK;
+	return err_set(err, E_LIMIT,
+		       "binary http: %s of %zu bytes, want at most %zu", what,
+		       len, max);
+}
+
 static enum status put_fields(struct buf *out, const struct bhttp_head *head,
 			      struct err *err)
 {
@@ -38,12 +48,7 @@ static enum status put_fields(struct buf *out, const struct bhttp_head *head,
 		put_lower(out, head->h[i].name);
 		put_string(out, value);
 	}
-	if (out->len - at > BHTTP_MAX_FIELDS)
-		return err_set(err, E_LIMIT,
-			       "binary http: fields of %zu "
-			       "bytes, want at most %u",
-			       out->len - at, BHTTP_MAX_FIELDS);
-	return OK;
+	return check_size("fields", out->len - at, BHTTP_MAX_FIELDS, err);
 }
 
 static enum status put_control(struct buf *out, const struct bhttp_head *head,
@@ -59,12 +64,8 @@ static enum status put_control(struct buf *out, const struct bhttp_head *head,
 	put_string(out, head->scheme);
 	put_string(out, head->authority);
 	put_string(out, head->path);
-	if (out->len - at > BHTTP_MAX_CONTROL)
-		return err_set(err, E_LIMIT,
-			       "binary http: control data of "
-			       "%zu bytes, want at most %u",
-			       out->len - at, BHTTP_MAX_CONTROL);
-	return OK;
+	return check_size("control data", out->len - at, BHTTP_MAX_CONTROL,
+			  err);
 }
 
 static enum status check(const struct bhttp_head *head, uint64_t *length,

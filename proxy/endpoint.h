@@ -22,7 +22,7 @@ struct endpoint_settings {
 	uint64_t max_response;
 	size_t max_whole;
 	size_t max_replay; /* requests remembered; 0: the usual number */
-	void (*done)(void *ctx, const struct exchange_line *line); /* or NULL */
+	void (*done)(void *ctx, const struct outcome *line); /* or NULL */
 	void *ctx;
 };
 

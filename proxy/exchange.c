@@ -20,7 +20,7 @@ struct exchange {
 	struct http_call *call;
 	enum ohttp_form form;
 	int64_t began; /* clock_mono_ms */
-	struct exchange_line line;
+	struct outcome line;
 
 	/* The request. */
 	struct ohttp_server *sealed;

@@ -13,23 +13,13 @@
 #include "proxy/forward.h"
 #include "proxy/keyring.h"
 #include "proxy/ohttp.h"
+#include "proxy/outcome.h"
 #include "proxy/refusal.h"
 #include "proxy/replay.h"
 
 #define EXCHANGE_EVENT_MAX (8u << 20)	 /* bytes of one server-sent event */
 #define EXCHANGE_DATE_WINDOW 120	 /* seconds that a Date may be off */
 #define EXCHANGE_REFUSED "confd-refused" /* header inside: "date" */
-
-/* What became of an exchange, for a log: nothing that the user chose. */
-struct exchange_line {
-	const char *route; /* the path of the table, NULL: came to none */
-	unsigned status;   /* inside; what was answered outside otherwise */
-	bool sealed;	   /* status is the one inside */
-	bool complete;	   /* the answer was handed over whole */
-	uint64_t bytes_in, bytes_out; /* sealed */
-	int64_t ms;
-	char error[160]; /* of the connection to the workload, or empty */
-};
 
 /* What the exchanges of one proxy share; outlives them. */
 struct exchange_env {
@@ -44,7 +34,7 @@ struct exchange_env {
 	size_t max_whole;      /* bytes, all of a message/ohttp-req */
 	size_t max_wholes;     /* bytes, all of them at once, with answers */
 	size_t wholes;	       /* and how many there are now */
-	void (*done)(void *ctx, const struct exchange_line *line); /* or NULL */
+	void (*done)(void *ctx, const struct outcome *line); /* or NULL */
 	void *ctx;
 };
 

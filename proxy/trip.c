@@ -26,7 +26,7 @@ struct trip {
 	struct http_call *call;
 	struct adapter_match match;
 	int64_t began; /* clock_mono_ms */
-	struct trip_line line;
+	struct outcome line;
 
 	/* The request. */
 	struct buf text; /* the message inside: all of it, or what is left */
@@ -368,6 +368,13 @@ static bool says(const struct trip *x, const char *type)
 	       type[0] == '\0';
 }
 
+/* Only these say that nobody began with the request.  A gateway that gave up
+ * waiting (502, 504) may well have passed it on, and then the model works. */
+static bool did_nothing(const struct trip *x)
+{
+	return x->outer_status == 429 || x->outer_status == 503;
+}
+
 static void judge_clear(struct trip *x)
 {
 	const struct clear *c = clears;
@@ -387,6 +394,7 @@ static void judge_clear(struct trip *x)
 						 .retry = x->retry[0] != '\0'
 								  ? x->retry
 								  : NULL,
+						 .final = !did_nothing(x),
 						 .unauthentic = true });
 }
 

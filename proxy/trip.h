@@ -16,21 +16,10 @@
 
 #include "proxy/forward.h"
 #include "proxy/ohttp.h"
+#include "proxy/outcome.h"
 #include "proxy/refusal.h"
 
 #define TRIP_KEEP_MAX (1u << 20) /* bytes kept for a second time */
-
-/* What became of it, for a log. */
-struct trip_line {
-	const char *route;	      /* the path of the table */
-	unsigned status;	      /* as answered; 0: not at all */
-	bool sealed;		      /* the answer is the proxy's */
-	bool complete;		      /* and was handed over whole */
-	bool again;		      /* it was sent a second time */
-	uint64_t bytes_in, bytes_out; /* sealed: received, sent */
-	int64_t ms;
-	char error[160]; /* of the connection, or empty */
-};
 
 /* What the requests of one process share; outlives them. */
 struct trip_env {
@@ -50,7 +39,7 @@ struct trip_env {
 	/* The key is not known to the proxy: get the present ones.  Then
 	 * trip_keys() or trip_no_keys(), from the loop. */
 	void (*want_keys)(void *ctx);
-	void (*done)(void *ctx, const struct trip_line *line); /* or NULL */
+	void (*done)(void *ctx, const struct outcome *line); /* or NULL */
 	void *ctx;
 };
 

@@ -18,7 +18,7 @@ struct tunnel_settings {
 	/* Get the present keys now: tunnel_keys() or tunnel_no_keys(), from
 	 * the loop, says what came of it. */
 	void (*want_keys)(void *ctx);
-	void (*done)(void *ctx, const struct trip_line *line); /* or NULL */
+	void (*done)(void *ctx, const struct outcome *line); /* or NULL */
 	void *ctx;
 };
 

@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/syscall.h>
 
 #include "core/cleanup.h"
@@ -197,10 +199,39 @@ static enum status copy_entries(const char *path, const char *prefix,
 	return OK;
 }
 
+/* Whatever leads there, such as /proc/self/root or a link: the host's own root
+ * would bring its sockets, homes and secrets, and /proc or /sys its state. */
+static enum status check_own_root(const char *path, struct err *err)
+{
+	static const long host[] = { PROC_SUPER_MAGIC, SYSFS_MAGIC,
+				     CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC };
+	struct stat top, st;
+	struct statfs fs;
+
+	if (stat("/", &top) < 0 || stat(path, &st) < 0 || statfs(path, &fs) < 0)
+		return err_errno(err, "sandbox: root file system %s", path);
+	if (st.st_dev == top.st_dev && st.st_ino == top.st_ino)
+		return err_set(err, E_CONF,
+			       "workload: root %s is the worker's own root, "
+			       "want an unpacked root file system; leave it "
+			       "out to use the host's programs",
+			       path);
+	for (size_t i = 0; i < countof(host); i++)
+		if (fs.f_type == host[i])
+			return err_set(err, E_CONF,
+				       "workload: root %s is of the worker's "
+				       "kernel, want an unpacked root file "
+				       "system",
+				       path);
+	return OK;
+}
+
 static enum status copy_root(const struct sandbox_spec *spec, struct err *err)
 {
-	if (spec->root != NULL)
+	if (spec->root != NULL) {
+		TRY(check_own_root(spec->root, err));
 		return copy_entries(spec->root, "/", NULL, own_top, err);
+	}
 	TRY(copy_entries("/", "/", host_top, own_top, err));
 	TRY(copy_entries("/etc", "/etc/", host_etc, own_top, err));
 	if (access("/etc/ssl", F_OK) < 0)

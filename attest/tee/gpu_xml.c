@@ -4,6 +4,7 @@
 
 #define NODES_MAX 16384
 #define ATTRS_MAX 65536
+#define SPACE S(" \t\n")
 
 struct gpu_xml {
 	struct gpu_xml_node *node; /* the first is the root */
@@ -33,11 +34,6 @@ void gpu_xml_free(struct gpu_xml *x)
 
 /* ---- Characters ---- */
 
-static bool is_space(uint8_t c)
-{
-	return c == ' ' || c == '\t' || c == '\n';
-}
-
 static bool is_name_start(uint8_t c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
@@ -54,13 +50,14 @@ static bool is_printable(uint8_t c)
 	return c >= ' ' && c <= '~' && c != '<' && c != '>' && c != '&';
 }
 
+static bool is_text(uint8_t c)
+{
+	return is_printable(c) || c == '\t' || c == '\n';
+}
+
 static bool all_space(struct slice s)
 {
-	size_t i = 0;
-
-	while (i < s.len && is_space(s.p[i]))
-		i++;
-	return i == s.len;
+	return slice_span(s, SPACE) == s.len;
 }
 
 static enum status refuse(const struct reader *r, const char *what)
@@ -82,10 +79,8 @@ static bool take_byte(struct reader *r, uint8_t c)
 
 static bool skip_space(struct reader *r)
 {
-	size_t n = 0;
+	size_t n = slice_span(r->rest, SPACE);
 
-	while (n < r->rest.len && is_space(r->rest.p[n]))
-		n++;
 	r->rest = slice_from(r->rest, n);
 	return n > 0;
 }
@@ -327,7 +322,7 @@ static enum status take_text(struct reader *r)
 	struct slice text = slice_sub(r->rest, 0, slice_find(r->rest, '<'));
 
 	for (size_t i = 0; i < text.len; i++)
-		if (!is_printable(text.p[i]) && !is_space(text.p[i]))
+		if (!is_text(text.p[i]))
 			return refuse(r, "expected printable ASCII without > "
 					 "and & in text");
 	if (r->open == NULL && !all_space(text))

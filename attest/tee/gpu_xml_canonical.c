@@ -46,6 +46,14 @@ static bool has_prefix(const struct list *l, struct slice prefix)
 	return false;
 }
 
+static void put_value(const struct gpu_xml_attr *a, struct buf *out)
+{
+	buf_put(out, a->local);
+	buf_put(out, S("=\""));
+	buf_put(out, a->value);
+	buf_put_u8(out, '"');
+}
+
 /* C14N s2.3: what is declared in n and was not in force around it.  Around
  * the apex nothing is, so all that is in force there is written. */
 static void put_spaces(const struct gpu_xml_node *n, bool apex, struct buf *out)
@@ -68,10 +76,7 @@ static void put_spaces(const struct gpu_xml_node *n, bool apex, struct buf *out)
 		buf_put(out, S(" xmlns"));
 		if (l.item[i]->local.len > 0)
 			buf_put_u8(out, ':');
-		buf_put(out, l.item[i]->local);
-		buf_put(out, S("=\""));
-		buf_put(out, l.item[i]->value);
-		buf_put_u8(out, '"');
+		put_value(l.item[i], out);
 	}
 }
 
@@ -86,10 +91,7 @@ static void put_attrs(const struct gpu_xml_node *n, struct buf *out)
 		buf_put(out, l.item[i]->prefix);
 		if (l.item[i]->prefix.len > 0)
 			buf_put_u8(out, ':');
-		buf_put(out, l.item[i]->local);
-		buf_put(out, S("=\""));
-		buf_put(out, l.item[i]->value);
-		buf_put_u8(out, '"');
+		put_value(l.item[i], out);
 	}
 }
 

@@ -7,6 +7,7 @@
 #include "core/cleanup.h"
 #include "core/clock.h"
 #include "core/file.h"
+#include "core/pem.h"
 #include "core/x509.h"
 
 #define SOURCE "confd-attest(7), SIM REPORT"
@@ -16,7 +17,6 @@
 #define DEVICE_DAYS 365
 #define CLOCK_SKEW 300 /* seconds that a verifier may be behind us */
 #define ROOT_FILE_MAX 16384
-#define PEM_BEGIN S("-----BEGIN CERTIFICATE-----")
 
 static const uint8_t magic[8] = "confdsim";
 
@@ -61,6 +61,7 @@ static const char *const mandatory[] = {
 	"sim.form", "sim.certificates", "sim.root", "sim.chain",
 	"sim.validity", "sim.chip_id", "sim.signature",
 };
+static const size_t n_mandatory = countof(mandatory);
 /* clang-format on */
 
 bool sim_available(void)
@@ -194,7 +195,7 @@ enum status sim_root_new(int64_t now, struct buf *out, struct err *err)
 static enum status root_certificate(struct slice pem, struct x509 **out,
 				    struct err *err)
 {
-	size_t at = slice_search(pem, PEM_BEGIN);
+	size_t at = pem_find(pem, "CERTIFICATE");
 
 	if (at == pem.len)
 		return err_set(err, E_PARSE,
@@ -288,7 +289,7 @@ static enum status certify(struct slice pem, const struct sim_options *o,
 	auto_buf struct buf der = buf_make(ROOT_FILE_MAX);
 
 	TRY(root_certificate(pem, &root, err));
-	TRY(keypair_parse(slice_sub(pem, 0, slice_search(pem, PEM_BEGIN)), &key,
+	TRY(keypair_parse(slice_sub(pem, 0, pem_find(pem, "CERTIFICATE")), &key,
 			  err));
 	TRY(x509_sign(&t, spki, root, key, &der, err));
 	x509_pem(buf_slice(&der), chain);
@@ -323,7 +324,7 @@ enum status sim_device_new(struct slice pem, const struct sim_options *o,
 	TRY(keypair_spki(d->key, &spki, err));
 	sha256(buf_slice(&spki), d->report.chip_id);
 	TRY(certify(pem, o, buf_slice(&spki), &d->chain, err));
-	derive_seal_key(d, slice_sub(pem, 0, slice_search(pem, PEM_BEGIN)));
+	derive_seal_key(d, slice_sub(pem, 0, pem_find(pem, "CERTIFICATE")));
 	*out = take(d);
 	return OK;
 }
@@ -587,7 +588,7 @@ const struct tee tee_sim = {
 	.warning = "the software TEE protects nothing: whoever runs this "
 		   "machine can read all of it",
 	.mandatory = mandatory,
-	.n_mandatory = countof(mandatory),
+	.n_mandatory = &n_mandatory,
 	.detect = detect,
 	.open = open_device,
 	.close = close_device,

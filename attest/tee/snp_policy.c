@@ -584,16 +584,34 @@ static const struct manifest_digests *unless_empty(
 	return l->n == 0 ? NULL : l;
 }
 
-void snp_policy_from_manifest(const struct manifest_snp *m,
-			      struct snp_policy *p)
+/* The guest's policy: what is tolerated, and what is asked for. */
+static void guest_from_manifest(const struct manifest_snp *m,
+				struct snp_policy *p)
 {
-	snp_policy_defaults(p);
-	p->vlek = p->provisional = false;
-	p->products = &m->products;
-	p->measurements = &m->measurements;
-	p->id_keys = unless_empty(&m->id_key_digests);
-	p->host_data = unless_empty(&m->host_data);
-	p->chips = unless_empty(&m->chip_ids);
+	const struct {
+		bool tolerated;
+		uint64_t bit;
+	} refused[] = {
+		{ m->debug, SNP_POLICY_DEBUG },
+		{ m->migrate, SNP_POLICY_MIGRATE_MA },
+		{ m->smt, SNP_POLICY_SMT },
+		{ m->cxl, SNP_POLICY_CXL_ALLOW },
+	};
+
+	p->policy_set = m->guest.set;
+	p->policy_clear = m->guest.clear;
+	for (size_t i = 0; i < countof(refused); i++)
+		if (!refused[i].tolerated)
+			p->policy_clear |= refused[i].bit;
+	p->min_abi_major = m->min_abi_major;
+	p->min_abi_minor = m->min_abi_minor;
+	p->vmpl = m->vmpl;
+	p->min_guest_svn = m->min_guest_svn;
+}
+
+static void platform_from_manifest(const struct manifest_snp *m,
+				   struct snp_policy *p)
+{
 	p->min_tcb = (struct snp_tcb){
 		.fmc = m->min_fmc,
 		.bootloader = m->min_bootloader,
@@ -601,13 +619,38 @@ void snp_policy_from_manifest(const struct manifest_snp *m,
 		.snp = m->min_snp,
 		.microcode = m->min_microcode,
 	};
-	if (m->debug)
-		p->policy_clear &= ~SNP_POLICY_DEBUG;
-	if (m->migrate)
-		p->policy_clear &= ~SNP_POLICY_MIGRATE_MA;
-	if (!m->smt)
-		p->policy_clear |= SNP_POLICY_SMT;
-	p->vmpl = m->vmpl;
+	p->min_firmware = (struct snp_firmware){
+		.build = m->min_firmware_build,
+		.minor = m->min_firmware_minor,
+		.major = m->min_firmware_major,
+	};
+	p->platform_set |= m->platform.set;
+	p->platform_clear |= m->platform.clear;
+	p->min_version = m->min_report_version;
+	p->launch_mit = m->launch_mitigations;
+	p->current_mit = m->current_mitigations;
+	p->provisional = m->provisional;
+}
+
+void snp_policy_from_manifest(const struct manifest_snp *m,
+			      struct snp_policy *p)
+{
+	snp_policy_defaults(p);
+	p->products = &m->products;
+	p->measurements = &m->measurements;
+	p->id_keys = unless_empty(&m->id_key_digests);
+	p->author_keys = unless_empty(&m->author_key_digests);
+	p->host_data = unless_empty(&m->host_data);
+	p->family_ids = unless_empty(&m->family_ids);
+	p->image_ids = unless_empty(&m->image_ids);
+	p->chips = unless_empty(&m->chip_ids);
+	p->denied_chips = unless_empty(&m->denied_chip_ids);
+	p->csp_ids = &m->csp_ids;
+	p->vlek = m->csp_ids.n > 0;
+	p->masked_chip = m->masked_chip_id;
+	p->crl = m->crl;
+	guest_from_manifest(m, p);
+	platform_from_manifest(m, p);
 }
 
 bool snp_policy_holds(const struct snp_policy *p, const struct snp_claims *c,

@@ -46,7 +46,8 @@ struct snp_policy {
  * firmware are tolerated.  Accepts any image: who trusts by it says which. */
 void snp_policy_defaults(struct snp_policy *p);
 
-/* What a manifest's members say, strictly: no VLEK, no provisional firmware.
+/* What a manifest's members say, strictly: no VLEK but of the providers that
+ * it names, no provisional firmware, no SMT, no CXL unless it tolerates them.
  * The lists stay m's. */
 void snp_policy_from_manifest(const struct manifest_snp *m,
 			      struct snp_policy *p);

@@ -315,3 +315,47 @@ bool tdx_policy_check(const struct tdx_policy *p, const struct tdx_claims *c,
 				 rules[i].check(p, c, trace));
 	return ok && !trace->bad;
 }
+
+/* A list that a manifest leaves out is empty there. */
+static const struct manifest_digests *unless_empty(
+	const struct manifest_digests *l)
+{
+	return l->n == 0 ? NULL : l;
+}
+
+static void lists_from_manifest(const struct manifest_tdx *m,
+				struct tdx_policy *p)
+{
+	p->mrtd = &m->mrtd;
+	for (size_t i = 0; i < countof(p->rtmr); i++)
+		p->rtmr[i] = &m->rtmr[i];
+	p->mrconfigid = unless_empty(&m->mrconfigid);
+	p->mrowner = unless_empty(&m->mrowner);
+	p->mrownerconfig = unless_empty(&m->mrownerconfig);
+	p->mrservicetd = unless_empty(&m->mrservicetd);
+	p->mrseam = unless_empty(&m->mrseam);
+	p->mrsignerseam = unless_empty(&m->mrsignerseam);
+	p->fmspcs = unless_empty(&m->fmspcs);
+	p->instances = unless_empty(&m->platform_ids);
+	p->ppids = unless_empty(&m->ppids);
+	p->tcb_status = &m->tcb_status;
+	p->advisories = &m->advisories;
+}
+
+void tdx_policy_from_manifest(const struct manifest_tdx *m,
+			      struct tdx_policy *p)
+{
+	*p = (struct tdx_policy){
+		.min_evaluation = m->min_evaluation,
+		.min_tcb_date = m->min_tcb_date,
+		.debug = m->debug,
+		.migratable = m->migratable,
+		.sept_ve = m->sept_ve,
+		.perfmon_refused = m->no_perfmon,
+		.has_xfam = m->has_xfam,
+		.xfam = m->xfam,
+	};
+	memcpy(p->min_tee_tcb_svn, m->min_tee_tcb_svn,
+	       sizeof(p->min_tee_tcb_svn));
+	lists_from_manifest(m, p);
+}

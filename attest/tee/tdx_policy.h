@@ -39,6 +39,10 @@ struct tdx_policy {
 	uint64_t xfam;
 };
 
+/* What a manifest's members say.  The lists stay m's. */
+void tdx_policy_from_manifest(const struct manifest_tdx *m,
+			      struct tdx_policy *p);
+
 /* Judge: a step of trace for each rule that is asked; true when all hold. */
 bool tdx_policy_check(const struct tdx_policy *p, const struct tdx_claims *c,
 		      struct trace *trace);

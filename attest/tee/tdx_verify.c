@@ -218,14 +218,10 @@ static bool check_quote(struct run *r)
 /* The next byte that is not white space; -1 at the end. */
 static int next_byte(struct slice *s)
 {
-	while (s->len > 0) {
-		uint8_t byte = s->p[0];
+	struct slice rest = slice_from(*s, slice_span(*s, TEXT_SPACE));
 
-		*s = slice_from(*s, 1);
-		if (memchr(" \t\r\n", byte, 4) == NULL)
-			return byte;
-	}
-	return -1;
+	*s = slice_from(rest, 1);
+	return rest.len > 0 ? rest.p[0] : -1;
 }
 
 /* Whether the text is the certificates, white space apart, and no more: these

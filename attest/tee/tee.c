@@ -1,12 +1,21 @@
 #include "attest/tee/tee.h"
 
 #include "attest/tee/sim.h"
+#include "attest/tee/snp.h"
+#include "attest/tee/tdx.h"
 #include "core/cleanup.h"
+#include "core/x509.h"
 
 /* In the order in which a machine looks for its own. */
 static const struct tee *const tees[] = {
+	&tee_snp,
+	&tee_tdx,
 	&tee_sim,
 };
+
+const char tee_roots_warning[] =
+	"roots for tests are trusted (--trust-root): evidence under them "
+	"proves nothing of any machine";
 
 struct tee_device {
 	const struct tee *tee;
@@ -37,6 +46,40 @@ enum status tee_check(const char *name, struct err *err)
 			       name);
 	if (t->missing != NULL)
 		return err_set(err, E_CONF, "%s", t->missing);
+	return OK;
+}
+
+bool tee_test_roots_allowed(void)
+{
+	return sim_available();
+}
+
+static void free_all(struct x509 *const *cert, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		x509_free(cert[i]);
+}
+
+enum status tee_roots_parse(struct slice pem, struct tee_roots *out,
+			    struct err *err)
+{
+	struct x509 *cert[TEE_ROOTS_MAX];
+	size_t n;
+
+	if (!tee_test_roots_allowed())
+		return err_set(
+			err, E_CONF,
+			"this build trusts no roots but the makers' own "
+			"(it was made with SIM=0): leave the option out, "
+			"or use another build");
+	if (x509_parse_chain(pem, cert, countof(cert), &n, err) != OK) {
+		err->code = E_CONF;
+		return err_wrap(err, "roots for tests");
+	}
+	out->n = n;
+	for (size_t i = 0; i < n; i++)
+		x509_spki_sha256(cert[i], out->spki[i]);
+	free_all(cert, n);
 	return OK;
 }
 
@@ -84,6 +127,11 @@ void tee_device_close(struct tee_device *d)
 const struct tee *tee_device_tee(const struct tee_device *d)
 {
 	return d->tee;
+}
+
+const char *tee_device_folder(const struct tee_device *d)
+{
+	return d->tee->folder == NULL ? NULL : d->tee->folder(d->device);
 }
 
 enum status tee_device_seal_key(struct tee_device *d, uint8_t out[static 32],

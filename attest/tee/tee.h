@@ -11,14 +11,46 @@
 /* How to reach this machine's TEE. */
 struct tee_settings {
 	const char *sim_root; /* file of sim_root_new's; NULL: no sim here */
+	const char *tsm_root; /* NULL: where Linux has configfs-tsm */
 };
+
+/* Roots that are trusted beside the makers' own, which are compiled in, by
+ * SHA-256 of their SubjectPublicKeyInfo: for tests with a PKI of their own. */
+#define TEE_ROOTS_MAX 8
+struct tee_roots {
+	size_t n;
+	uint8_t spki[TEE_ROOTS_MAX][32];
+};
+
+/* Whether this build may trust such roots: only one that has the software TEE,
+ * which is no build for production. */
+bool tee_test_roots_allowed(void);
+
+/* Read them from certificates in PEM (--trust-root's file): each is a root.
+ *
+ * pem	untrusted form, trusted content.
+ * out	written only on OK.
+ *
+ * E_CONF	this build may not; or it is not 1 to TEE_ROOTS_MAX
+ *		certificates. */
+enum status tee_roots_parse(struct slice pem, struct tee_roots *out,
+			    struct err *err);
+
+/* What to warn of at every start with such roots. */
+extern const char tee_roots_warning[];
 
 /* What is verified. */
 struct tee_case {
 	const struct evidence *evidence;
 	const uint8_t (*roots)[32]; /* SHA-256 of the SubjectPublicKeyInfos */
 	size_t n_roots;		    /* that the policies name, for sim */
-	int64_t now;		    /* unix seconds */
+
+	/* Trusted beside the makers' own roots, by SHA-256 of their
+	 * SubjectPublicKeyInfo: for tests with a PKI of their own.  None
+	 * where tee_test_roots_allowed() is false. */
+	const uint8_t (*trust_roots)[32];
+	size_t n_trust_roots;
+	int64_t now; /* unix seconds */
 };
 
 struct tee {
@@ -33,7 +65,7 @@ struct tee {
 
 	/* Steps that a trace must have, beyond those of every TEE. */
 	const char *const *mandatory;
-	size_t n_mandatory;
+	const size_t *n_mandatory;
 
 	/* OK when this machine has it, E_NOTFOUND when not; opens nothing. */
 	enum status (*detect)(const struct tee_settings *s, struct err *err);
@@ -47,6 +79,10 @@ struct tee {
 	 * whose other members are the caller's. */
 	enum status (*issue)(void *device, const uint8_t report_data[static 64],
 			     struct evidence *out, struct err *err);
+
+	/* NULL, or the folder that issue writes in, which a confinement has to
+	 * leave writable; it returns NULL when there is none. */
+	const char *(*folder)(const void *device);
 
 	/* NULL, or a key that only this program on this machine gets, again
 	 * after a restart: to seal to itself. */
@@ -85,6 +121,9 @@ static inline void tee_device_closep(struct tee_device **d)
 }
 #define auto_tee_device __attribute__((cleanup(tee_device_closep)))
 const struct tee *tee_device_tee(const struct tee_device *d);
+
+/* The folder that attesting writes in; NULL: none. */
+const char *tee_device_folder(const struct tee_device *d);
 
 /* Attest: a whole bundle for a statement, appended to out as JSON. */
 enum status tee_device_attest(struct tee_device *d, const struct statement *s,

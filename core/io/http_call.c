@@ -187,10 +187,9 @@ static void break_off(struct http_call *c, const char *why)
 
 static void write_chunk(struct http_session *s, struct slice part)
 {
-	char size[24];
+	char size[HTTP_WRITE_CHUNK_SIZE];
 
-	(void)snprintf(size, sizeof(size), "%zx\r\n", part.len);
-	http_session_write(s, slice_str(size));
+	http_session_write(s, http_write_chunk(size, part.len));
 	http_session_write(s, part);
 	http_session_write(s, S("\r\n"));
 }
@@ -229,7 +228,7 @@ void http_call_end(struct http_call *c)
 		return;
 	}
 	if (c->framing == HTTP_IN_CHUNKS)
-		http_session_write(c->session, S("0\r\n\r\n"));
+		http_session_write(c->session, HTTP_WRITE_LAST_CHUNK);
 	c->answer = HTTP_ENDED;
 	http_session_poke(c->session);
 }

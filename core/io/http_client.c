@@ -585,10 +585,9 @@ enum status http_client_begin(struct http_client *c, const char *method,
 
 static void write_chunk(struct http_client *c, struct slice part)
 {
-	char size[24];
+	char size[HTTP_WRITE_CHUNK_SIZE];
 
-	(void)snprintf(size, sizeof(size), "%zx\r\n", part.len);
-	write_out(c, slice_str(size));
+	write_out(c, http_write_chunk(size, part.len));
 	write_out(c, part);
 	write_out(c, S("\r\n"));
 }
@@ -631,7 +630,7 @@ void http_client_body_end(struct http_client *c)
 		return;
 	}
 	if (c->chunked)
-		write_out(c, S("0\r\n\r\n"));
+		write_out(c, HTTP_WRITE_LAST_CHUNK);
 	request_is_whole(c);
 }
 

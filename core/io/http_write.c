@@ -158,24 +158,9 @@ enum status http_write_end(struct buf *out, struct err *err)
 	return put_line(out, NULL, 0, err);
 }
 
-void http_write_chunk_size(struct buf *out, size_t len)
+struct slice http_write_chunk(char room[static HTTP_WRITE_CHUNK_SIZE],
+			      size_t len)
 {
-	char line[24];
-
-	(void)snprintf(line, sizeof(line), "%zx\r\n", len);
-	buf_put_str(out, line);
-}
-
-void http_write_chunk(struct buf *out, struct slice data)
-{
-	if (data.len == 0)
-		return;
-	http_write_chunk_size(out, data.len);
-	buf_put(out, data);
-	buf_put(out, S("\r\n"));
-}
-
-void http_write_last_chunk(struct buf *out)
-{
-	buf_put(out, S("0\r\n\r\n"));
+	(void)snprintf(room, HTTP_WRITE_CHUNK_SIZE, "%zx\r\n", len);
+	return slice_str(room);
 }

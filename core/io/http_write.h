@@ -35,16 +35,14 @@ enum status http_write_u64(struct buf *out, const char *name, uint64_t value,
 /* The empty line that ends a head. */
 enum status http_write_end(struct buf *out, struct err *err);
 
-/* One chunk of a chunked body; nothing at all for empty data, which would
- * end the body.  A buffer that is full sets bad, see buf_check(). */
-void http_write_chunk(struct buf *out, struct slice data);
+/* The size line before a chunk of len bytes, which is not 0; it lies in room.
+ * The bytes and a CRLF go behind it. */
+#define HTTP_WRITE_CHUNK_SIZE 24
+struct slice http_write_chunk(char room[static HTTP_WRITE_CHUNK_SIZE],
+			      size_t len);
 
 /* The end of a chunked body, without trailers. */
-void http_write_last_chunk(struct buf *out);
-
-/* The size line before a chunk of len bytes, for callers that put the bytes
- * and a CRLF behind it themselves; len is not 0. */
-void http_write_chunk_size(struct buf *out, size_t len);
+#define HTTP_WRITE_LAST_CHUNK S("0\r\n\r\n")
 
 /* The usual reason phrase of a status; "Unknown" when there is none. */
 const char *http_write_reason(unsigned status);

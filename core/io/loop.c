@@ -2,6 +2,7 @@
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -65,6 +66,9 @@ enum status loop_new(struct loop **out, struct err *err)
 		return err_set(err, E_IO,
 			       "cannot make an event loop: no epoll "
 			       "descriptor or no memory");
+
+	/* Who reads our log may leave: that is no reason to end. */
+	(void)signal(SIGPIPE, SIG_IGN);
 
 	struct loop *l = mem_must(sizeof(*l));
 	l->base = base;

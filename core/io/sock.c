@@ -116,7 +116,8 @@ enum status sock_write(struct sock *s, struct slice *in, struct err *err)
 	return written(s, err);
 }
 
-enum status sock_flush(struct sock *s, struct err *err)
+/* What is kept. */
+static enum status flush(struct sock *s, struct err *err)
 {
 	push_wire(s);
 	return written(s, err);
@@ -138,7 +139,7 @@ enum status sock_end(struct sock *s, bool for_good, struct err *err)
 		if (st != OK)
 			return st;
 	}
-	TRY(sock_flush(s, err));
+	TRY(flush(s, err));
 	if (s->wire.len > 0 || (s->session != NULL && !for_good))
 		return OK;
 	s->fin = true;

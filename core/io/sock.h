@@ -51,7 +51,6 @@ bool sock_skip(struct sock *s);
 /* Take off the front of *in what the kernel takes now, or up to 64 KiB more
  * with TLS. Until sock_unblock it takes nothing once it was full. */
 enum status sock_write(struct sock *s, struct slice *in, struct err *err);
-enum status sock_flush(struct sock *s, struct err *err); /* what is kept */
 void sock_unblock(struct sock *s); /* the socket is writable */
 
 /* With everything flushed, end our direction: with TLS by close_notify, and

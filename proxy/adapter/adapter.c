@@ -207,6 +207,9 @@ static const struct rule request_rules[] = {
 	{ "sec-*", HEADER_DROP },
 	{ "confd-*", HEADER_DROP },
 	{ "privatemode-*", HEADER_DROP },
+	/* Only we say who was verified. */
+	{ "x-confd-*", HEADER_REFUSE },
+	{ "x-attestation*", HEADER_REFUSE },
 	/* Some servers take another method, path or body from these. */
 	{ "upgrade", HEADER_REFUSE },
 	{ "x-http-method", HEADER_REFUSE },

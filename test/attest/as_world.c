@@ -36,9 +36,11 @@ static void must(enum status status, const struct err *err)
 
 /* ---- the roles ---------------------------------------------------------- */
 
-static enum status no_walls(const char *store, struct err *err)
+static enum status no_walls(const char *store, const char *folder,
+			    struct err *err)
 {
 	(void)store;
+	(void)folder;
 	(void)err;
 	return OK;
 }
@@ -58,12 +60,25 @@ static void tell_ready(const struct addr *at)
 	(void)close(5);
 }
 
+/* The roots for tests, as 64 hex digits. */
+static enum status read_trust(struct tee_roots *out, struct err *err)
+{
+	const char *hex = getenv("AS_WORLD_TRUST");
+
+	if (hex == NULL)
+		return OK;
+	out->n = 1;
+	return text_unhex(slice_str(hex), out->spki[0], 32, "trust", err);
+}
+
 static enum status run_role(const char *role, struct err *err)
 {
+	struct tee_roots trust = { 0 };
 	const struct keeper_settings keeper = {
 		.groups = as_world_groups,
 		.tee = { .sim_root = getenv("AS_WORLD_ROOT") },
 		.tee_name = "sim",
+		.trust = &trust,
 		.store = getenv("AS_WORLD_STORE"),
 		.net = 3,
 		.judge = 4,
@@ -78,6 +93,7 @@ static enum status run_role(const char *role, struct err *err)
 	};
 
 	TRY(crypto_setup(err));
+	TRY(read_trust(&trust, err));
 	if (strcmp(role, "keeper") == 0)
 		return keeper_run(&keeper, err);
 	if (strcmp(role, "judge") == 0)
@@ -109,10 +125,15 @@ struct proc *as_world_role(struct as_world *w, const char *role,
 			   const char *store, const int *fds, size_t n)
 {
 	char role_env[64], store_env[4300], root_env[4300];
+	char trust[65], trust_env[128];
 	const char *const argv[] = { "role", NULL };
 	const char *const env[] = {
-		role_env, store_env, root_env,
-		getenv("AS_WORLD_LOG") != NULL ? "AS_WORLD_LOG=1" : NULL, NULL
+		role_env,
+		store_env,
+		root_env,
+		w->trust != NULL ? trust_env : "AS_WORLD_NONE=",
+		getenv("AS_WORLD_LOG") != NULL ? "AS_WORLD_LOG=1" : NULL,
+		NULL
 	};
 	struct proc_spec spec = { .argv = argv,
 				  .env = env,
@@ -128,6 +149,10 @@ struct proc *as_world_role(struct as_world *w, const char *role,
 		       store);
 	(void)snprintf(root_env, sizeof(root_env), "AS_WORLD_ROOT=%s",
 		       w->root_path);
+	if (w->trust != NULL)
+		text_hex_into(trust, sizeof(trust), slice_make(w->trust, 32));
+	(void)snprintf(trust_env, sizeof(trust_env), "AS_WORLD_TRUST=%s",
+		       w->trust != NULL ? trust : "");
 	memcpy(spec.fds, fds, n * sizeof(int));
 	must(proc_start(w->loop, &spec, on_exit_of, w, &p, &err), &err);
 	return p;
@@ -187,21 +212,31 @@ static void put_policy(struct as_world *w, const char *name, uint8_t flip)
 	buf_put_str(&w->manifest_text, "\"]}");
 }
 
-static void make_manifest(struct as_world *w)
+/* hardware: NULL, or one policy more and a group for it. */
+static void make_manifest(struct as_world *w, const char *hardware)
 {
 	struct buf *b = &w->manifest_text;
 	struct err err;
+
+	manifest_free(w->manifest);
+	buf_clear(b);
 
 	buf_put_str(b, "{\"version\":1,\"name\":\"test\",\"generation\":1,"
 		       "\"policies\":{");
 	put_policy(w, "p", 0);
 	buf_put_str(b, ",");
 	put_policy(w, "q", 1);
+	if (hardware != NULL)
+		buf_putf(b, ",\"hardware\":%s", hardware);
 	buf_put_str(b, "},\"attestation_service\":{\"policies\":[\"p\"]},"
 		       "\"workers\":{\"llama\":{\"policies\":[\"p\"],"
 		       "\"adapters\":[\"openai\"]},"
 		       "\"other\":{\"policies\":[\"q\"],"
-		       "\"adapters\":[\"openai\"]}},"
+		       "\"adapters\":[\"openai\"]}");
+	if (hardware != NULL)
+		buf_put_str(b, ",\"hardware\":{\"policies\":[\"hardware\"],"
+			       "\"adapters\":[\"openai\"]}");
+	buf_put_str(b, "},"
 		       "\"operators\":[{\"name\":\"ops\",\"spki_sha256\":\"");
 	text_hex(b, slice_of(w->spki));
 	buf_put_str(b, "\"}],\"secrets\":{\"static\":[\"team-a\"]},"
@@ -270,7 +305,12 @@ void as_world_init(struct as_world *w)
 	must(identity_new("worker", 1, &w->me, &err), &err);
 	x509_spki_sha256(w->me.cert, w->spki);
 	make_keys(w);
-	make_manifest(w);
+	make_manifest(w, NULL);
+}
+
+void as_world_hardware(struct as_world *w, const char *policy)
+{
+	make_manifest(w, policy);
 }
 
 void as_world_done(struct as_world *w)
@@ -532,24 +572,31 @@ void as_world_bundle(const struct attempt *a, struct buf *out)
 	must(evidence_write(&e, out, &err), &err);
 }
 
-unsigned as_world_send(struct as_world *w, struct http_client *c,
-		       const struct attempt *a)
+unsigned as_world_post(struct as_world *w, struct http_client *c,
+		       const struct attempt *a, struct slice bundle)
 {
-	auto_buf struct buf bundle = buf_make(EVIDENCE_MAX);
 	auto_buf struct buf body = buf_make(1u << 20);
 	struct json_out out = { .buf = &body };
 
-	as_world_bundle(a, &bundle);
 	json_open_object(&out, NULL);
 	json_put_cstr(&out, "group", a->group);
 	json_put_cstr(&out, "name", a->name);
 	json_put_hex(&out, "nonce", slice_of(a->nonce));
 	json_put_str(&out, "keys", a->keys);
-	json_put_raw(&out, "bundle", buf_slice(&bundle));
+	json_put_raw(&out, "bundle", bundle);
 	json_close_object(&out);
 	return as_world_ask(w, c, "POST",
 			    a->renew ? "/v1/workers/renew" : "/v1/workers",
 			    buf_slice(&body));
+}
+
+unsigned as_world_send(struct as_world *w, struct http_client *c,
+		       const struct attempt *a)
+{
+	auto_buf struct buf bundle = buf_make(EVIDENCE_MAX);
+
+	as_world_bundle(a, &bundle);
+	return as_world_post(w, c, a, buf_slice(&bundle));
 }
 
 struct verdict *as_world_verdict(struct as_world *w, enum purpose purpose,

@@ -21,6 +21,7 @@ struct as_world {
 	struct buf root; /* of the software TEEs, PEM; also in root_path */
 	char root_path[4200];
 	struct sim_options options; /* of the worker's TEE */
+	const uint8_t *trust;	    /* NULL, or a root for tests: 32 bytes */
 	struct buf manifest_text;
 	struct manifest *manifest; /* groups llama (policy p), other (q) */
 	struct identity me;	   /* worker and operator */
@@ -43,6 +44,10 @@ struct as_world {
 void as_world_init(struct as_world *w);
 void as_world_done(struct as_world *w);
 #define auto_as_world __attribute__((cleanup(as_world_done)))
+
+/* Have the manifest allow, before the service starts, machines of another
+ * policy (its JSON) into the group "hardware". */
+void as_world_hardware(struct as_world *w, const char *policy);
 
 /* The AS's functions that cmd wires. */
 extern const struct vault_groups as_world_groups;
@@ -111,6 +116,10 @@ void as_world_bundle(const struct attempt *a, struct buf *out);
 /* Send it on c; the status. */
 unsigned as_world_send(struct as_world *w, struct http_client *c,
 		       const struct attempt *a);
+
+/* The same with a bundle of the caller's. */
+unsigned as_world_post(struct as_world *w, struct http_client *c,
+		       const struct attempt *a, struct slice bundle);
 
 /* A verdict for w->keys under w->manifest, in process. */
 struct verdict *as_world_verdict(struct as_world *w, enum purpose purpose,

@@ -13,7 +13,10 @@
 	"{\"mr\":3,\"type\":4294967295,\"digest\":\"" D96 "\",\"data\":\"\"}"
 #define GPU \
 	"{\"arch\":\"hopper\",\"report\":\"Zw==\",\"chain\":\"p\",\"rims\":{}}"
-#define FULL GOOD ",\"event_log\":[" EVENT "],\"gpus\":[" GPU "]}"
+#define GPU_OCSP                                                             \
+	"{\"arch\":\"hopper\",\"report\":\"Zw==\",\"chain\":\"p\",\"rims\":" \
+	"{\"driver\":\"d\"},\"ocsp\":[\"Zw==\",\"Zg==\"]}"
+#define FULL GOOD ",\"event_log\":[" EVENT "],\"gpus\":[" GPU "," GPU_OCSP "]}"
 
 static enum status parse(const char *text)
 {
@@ -38,7 +41,8 @@ TEST(reads_every_part)
 	CHECK(evidence_text(&e.collateral, "other").len == 0);
 	CHECK(e.n_events == 1 && e.event[0].mr == 3);
 	CHECK(e.event[0].type == UINT32_MAX && e.event[0].digest[47] == 9);
-	CHECK(e.n_gpus == 1);
+	CHECK(e.n_gpus == 2 && e.gpu[0].n_ocsp == 0 && e.gpu[1].n_ocsp == 2);
+	CHECK(slice_eq(buf_slice(&e.gpu[1].ocsp[1]), S("f")));
 	CHECK_STR_EQ(e.gpu[0].arch, "hopper");
 	CHECK(slice_eq(buf_slice(&e.gpu[0].report), S("g")));
 	CHECK(slice_eq(buf_slice(&e.gpu[0].chain), S("p")));
@@ -98,6 +102,10 @@ static const char *const bad[] = {
 	GOOD ",\"gpus\":[]}",
 	GOOD ",\"gpus\":{}}",
 	GOOD ",\"gpus\":[1]}",
+#define OCSP(list) GOOD ",\"gpus\":[{\"arch\":\"hopper\",\"report\":\"Zw==\"," \
+	"\"chain\":\"p\",\"rims\":{},\"ocsp\":" list "}]}"
+	OCSP("[]"), OCSP("{}"), OCSP("\"Zw==\""), OCSP("[1]"), OCSP("[\"\"]"),
+	OCSP("[\"Zw\"]"), OCSP("[\"Zw==\",null]"),
 	GOOD ",\"gpus\":[{\"arch\":\"hopper\",\"report\":\"Zw==\","
 	"\"chain\":\"p\"}]}",
 	GOOD ",\"gpus\":[{\"arch\":\"hopper\",\"report\":\"Zw==\","
@@ -140,6 +148,43 @@ TEST(lists_are_limited)
 	CHECK(parse_many("event_log", EVENT, EVIDENCE_EVENTS_MAX) == OK);
 	CHECK(parse_many("event_log", EVENT, EVIDENCE_EVENTS_MAX + 1) ==
 	      E_LIMIT);
+}
+
+TEST(responses_about_revocation_are_limited)
+{
+	auto_buf struct buf text = buf_make(EVIDENCE_MAX);
+
+	for (size_t n = EVIDENCE_OCSP_MAX; n <= EVIDENCE_OCSP_MAX + 1; n++) {
+		buf_clear(&text);
+		buf_put_str(&text, GOOD ",\"gpus\":[{\"arch\":\"a\",\"report\":"
+					"\"Zw==\",\"chain\":\"p\",\"rims\":{},"
+					"\"ocsp\":[");
+		for (size_t i = 0; i < n; i++)
+			buf_putf(&text, "%s\"Zw==\"", i == 0 ? "" : ",");
+		buf_put_str(&text, "]}]}");
+		CHECK(parse(buf_cstr(&text)) ==
+		      (n == EVIDENCE_OCSP_MAX ? OK : E_LIMIT));
+	}
+}
+
+TEST(a_text_gets_another_name_unless_that_is_taken)
+{
+	static const char *const names[] = { "chain", "b" };
+	auto_evidence struct evidence e;
+	struct evidence_texts *t = &e.collateral;
+	struct err err;
+
+	evidence_init(&e);
+	CHECK(evidence_add_text(t, S("a"), S("1"), &err) == OK);
+	CHECK(evidence_add_text(t, S("chain"), S("2"), &err) == OK);
+	CHECK_STR_EQ(evidence_text_other(t, names, 2), "a");
+	CHECK(evidence_rename_text(t, "a", "chain", &err) == E_CONFLICT);
+	CHECK(evidence_rename_text(t, "c", "d", &err) == OK); /* nothing */
+	CHECK(evidence_rename_text(t, "a", "b", &err) == OK);
+	CHECK(slice_eq(evidence_text(t, "b"), S("1")));
+	CHECK(evidence_text(t, "a").len == 0);
+	CHECK(evidence_text_other(t, names, 2) == NULL);
+	CHECK_STR_EQ(evidence_text_other(t, names, 1), "b");
 }
 
 TEST(texts_are_limited)

@@ -8,6 +8,7 @@
 #include "core/clock.h"
 #include "core/io/chan.h"
 #include "test/attest/as_world.h"
+#include "test/attest/hw_world.h"
 
 #define WAIT_MS 8000
 
@@ -21,6 +22,7 @@ struct court {
 	const char *group;
 	int64_t now;
 	uint8_t keys[32];
+	struct slice roots; /* for tests */
 
 	/* The verdict. */
 	uint32_t id;
@@ -80,6 +82,7 @@ static void put_case(const struct court *c, uint32_t id, struct buf *out)
 	buf_put(out, slice_of(c->s.spki));
 	buf_put(out, slice_of(c->keys));
 	buf_put_u64be(out, (uint64_t)c->now);
+	buf_put_field(out, c->roots);
 	buf_put_field(out, buf_slice(&c->manifest));
 	buf_put_field(out, slice_str(c->group));
 	buf_put_field(out, buf_slice(&c->bundle));
@@ -204,6 +207,57 @@ TEST(bundles_cut_or_changed_anywhere_are_refusals_and_it_goes_on)
 	CHECK(judged(&c) == OK);
 }
 
+/* ---- Hardware ---- */
+
+/* A case about a machine of forged hardware. */
+static void put_machine(struct court *c, struct hw_world *w)
+{
+	memcpy(w->statement.manifest, w->manifest->digest, 32);
+	hw_attest(w);
+	c->s = w->statement;
+	c->now = w->vc.now;
+	memcpy(c->keys, c->s.keys, 32);
+	buf_clear(&c->manifest);
+	buf_put(&c->manifest, buf_slice(&w->manifest_text));
+	buf_clear(&c->bundle);
+	buf_put(&c->bundle, buf_slice(&w->bundle));
+	c->roots = slice_make(w->roots[0], 32 * w->vc.n_trust_roots);
+}
+
+TEST(machines_of_hardware_are_judged_under_the_keeper_s_roots_alone)
+{
+	auto_court struct court c;
+	auto_hw struct hw_world snp, tdx;
+	struct hw_world *const worlds[] = { &snp, &tdx };
+
+	court_init(&c);
+	hw_snp(&snp, SNP_GENOA, SNP_KEY_VCEK, 3);
+	hw_tdx(&tdx);
+	hw_gpus(&tdx, 1);
+	for (size_t i = 0; i < countof(worlds); i++) {
+		put_machine(&c, worlds[i]);
+		CHECK(judged(&c) == OK);
+		c.roots = S("");
+		CHECK(judged(&c) == E_CRYPTO);
+	}
+	CHECK(strstr(buf_cstr(&c.text), "tdx.chain.root") != NULL);
+}
+
+TEST(roots_of_another_form_are_refused)
+{
+	auto_court struct court c;
+	uint8_t roots[32 * (TEE_ROOTS_MAX + 1)] = { 0 };
+	static const size_t bad[] = { 1, 31, 33, sizeof(roots) };
+
+	court_init(&c);
+	for (size_t i = 0; i < countof(bad); i++) {
+		c.roots = slice_make(roots, bad[i]);
+		CHECK(judged(&c) == E_PARSE);
+	}
+	c.roots = slice_make(roots, 32 * TEE_ROOTS_MAX);
+	CHECK(judged(&c) == OK);
+}
+
 /* The judge speaks with the keeper alone: what breaks the rules of their
  * channel is no bad evidence, and ends it. */
 TEST(a_message_of_another_kind_ends_it)
@@ -211,7 +265,7 @@ TEST(a_message_of_another_kind_ends_it)
 	static const struct {
 		uint32_t type;
 		size_t len;
-	} bad[] = { { MSG_VERDICT, 200 }, { MSG_CASE, 151 }, { 0, 0 } };
+	} bad[] = { { MSG_VERDICT, 200 }, { MSG_CASE, 155 }, { 0, 0 } };
 
 	for (size_t i = 0; i < countof(bad); i++) {
 		auto_court struct court c;
@@ -235,7 +289,7 @@ TEST(a_case_whose_lengths_lie_is_refused)
 
 	court_init(&c);
 	put_case(&c, 7, &out);
-	for (size_t n = 152; n < out.len; n += 997) {
+	for (size_t n = 156; n < out.len; n += 997) {
 		CHECK(chan_send_now(c.fd, MSG_CASE,
 				    slice_sub(buf_slice(&out), 0, n), -1,
 				    &err) == OK);

@@ -142,14 +142,15 @@ TEST(a_nonce_is_good_once)
 	nonces_free(n);
 }
 
-TEST(a_nonce_that_is_too_old_is_refused_and_used_up)
+TEST(a_nonce_that_is_too_old_or_of_the_future_is_refused)
 {
 	struct nonces *n = nonces_new();
 	uint8_t a[32];
 
 	nonces_issue(n, 1000, a);
 	EXPECT(!nonces_use(n, 1000 + NONCE_SECONDS * 1000, a));
-	EXPECT(!nonces_use(n, 1000, a));
+	EXPECT(!nonces_use(n, 999, a));
+	EXPECT(nonces_use(n, 1000, a));
 	nonces_free(n);
 }
 
@@ -161,24 +162,37 @@ TEST(what_was_never_issued_is_no_nonce)
 
 	EXPECT(!nonces_use(n, 0, zero)); /* what unused slots hold */
 	nonces_issue(n, 0, a);
-	a[31] ^= 1;
-	EXPECT(!nonces_use(n, 0, a));
-	a[31] ^= 1;
+	for (size_t i = 0; i < sizeof(a); i++) {
+		a[i] ^= 1;
+		EXPECT(!nonces_use(n, 0, a));
+		a[i] ^= 1;
+	}
 	EXPECT(nonces_use(n, 0, a));
 	nonces_free(n);
 }
 
-TEST(the_oldest_nonces_make_room)
+TEST(the_nonce_of_another_service_is_none)
+{
+	struct nonces *n = nonces_new(), *other = nonces_new();
+	uint8_t a[32];
+
+	nonces_issue(other, 0, a);
+	EXPECT(!nonces_use(n, 0, a));
+	EXPECT(nonces_use(other, 0, a));
+	nonces_free(n);
+	nonces_free(other);
+}
+
+TEST(whoever_asks_for_many_nonces_pushes_out_nobodys)
 {
 	struct nonces *n = nonces_new();
-	uint8_t first[32], second[32], other[32];
+	uint8_t first[32], other[32];
 
 	nonces_issue(n, 0, first);
-	nonces_issue(n, 0, second);
-	for (size_t i = 0; i < NONCES_MAX - 1; i++)
+	for (size_t i = 0; i < 3 * NONCES_MAX; i++)
 		nonces_issue(n, 0, other);
+	EXPECT(nonces_use(n, 0, first));
 	EXPECT(!nonces_use(n, 0, first));
-	EXPECT(nonces_use(n, 0, second));
 	EXPECT(nonces_use(n, 0, other));
 	nonces_free(n);
 }

@@ -558,26 +558,133 @@ TEST(a_list_of_too_many_is_refused)
 	      NULL);
 }
 
-/* ---- What this build can judge ---- */
+/* clang-format off */
+#define D16 "11111111111111111111111111111111"
+#define WORD "0000000000000003"
 
-TEST(check_refuses_what_this_build_cannot_judge)
+/* A member of a policy of hardware that may be left out; as it should be, or
+ * how the refusal begins. */
+static const struct {
+	const char *before, *member, *error;
+} members[] = {
+#define SNP(m, e) { "\"vmpl\":1", m, e == NULL ? NULL : "policies.as." e }
+#define TDX(m, e) { "\"advisories\":[]", m, \
+		    e == NULL ? NULL : "policies.h100." e }
+#define GOOD(of, m) { of, m, NULL }
+	GOOD("\"vmpl\":1", "\"author_key_digests\":[\"" E48 "\"]"),
+	SNP("\"author_key_digests\":[]", "author_key_digests: expected"),
+	SNP("\"author_key_digests\":[\"" D32 "\"]",
+	    "author_key_digests[0]: expected 96"),
+	GOOD("\"vmpl\":1", "\"family_ids\":[\"" D16 "\"],\"image_ids\":[\""
+	     D16 "\"]"),
+	SNP("\"family_ids\":[]", "family_ids: expected"),
+	SNP("\"image_ids\":[\"" D32 "\"]", "image_ids[0]: expected 32"),
+	GOOD("\"vmpl\":1", "\"denied_chip_ids\":[\"" D64 "\"]"),
+	SNP("\"denied_chip_ids\":[]", "denied_chip_ids: expected"),
+	GOOD("\"vmpl\":1", "\"csp_ids\":[\"CN=cc.example\"]"),
+	SNP("\"csp_ids\":[]", "csp_ids: expected"),
+	SNP("\"csp_ids\":[\"\"]", "csp_ids[0]: expected a provider"),
+	SNP("\"csp_ids\":[\"\\n\"]", "csp_ids[0]: expected a provider"),
+	GOOD("\"vmpl\":1", "\"provisional\":true,\"masked_chip_id\":true,"
+	     "\"crl\":true"),
+	SNP("\"provisional\":1", "provisional: expected true or false"),
+	SNP("\"crl\":\"true\"", "crl: expected true or false"),
+	GOOD("\"vmpl\":1", "\"platform\":{\"ecc\":true,\"tsme\":false}"),
+	SNP("\"platform\":{\"ecc\":1}", "platform.ecc: expected true or"),
+	SNP("\"platform\":{\"eec\":true}", "platform.eec: no such member"),
+	GOOD("\"vmpl\":1", "\"mitigations\":{\"launch\":\"" WORD "\"}"),
+	SNP("\"mitigations\":{\"launch\":3}", "mitigations.launch: expected"),
+	SNP("\"mitigations\":{\"launch\":\"3\"}",
+	    "mitigations.launch: expected"),
+	GOOD("\"vmpl\":1", "\"min_firmware\":{\"major\":1,\"minor\":55,"
+	     "\"build\":40}"),
+	SNP("\"min_firmware\":{\"major\":1,\"minor\":55}",
+	    "min_firmware.build: expected"),
+	GOOD("\"vmpl\":1", "\"min_report_version\":3,\"min_guest_svn\":7"),
+	SNP("\"min_report_version\":1", "min_report_version: expected"),
+	SNP("\"min_report_version\":6", "min_report_version: expected"),
+	GOOD("\"advisories\":[]", "\"mrconfigid\":[\"" D48 "\"],"
+	     "\"mrowner\":[\"" D48 "\"],\"mrownerconfig\":[\"" D48 "\"],"
+	     "\"mrservicetd\":[\"" D48 "\"],\"mrseam\":[\"" D48 "\"],"
+	     "\"mrsignerseam\":[\"" D48 "\"]"),
+	TDX("\"mrconfigid\":[]", "mrconfigid: expected"),
+	TDX("\"mrowner\":[]", "mrowner: expected"),
+	TDX("\"mrownerconfig\":[\"" D32 "\"]", "mrownerconfig[0]: expected"),
+	TDX("\"mrservicetd\":\"" D48 "\"", "mrservicetd: expected"),
+	TDX("\"mrseam\":[]", "mrseam: expected"),
+	TDX("\"mrsignerseam\":[null]", "mrsignerseam[0]: expected 96"),
+	GOOD("\"advisories\":[]", "\"fmspcs\":[\"90c06f000000\"],"
+	     "\"platform_ids\":[\"" D16 "\"],\"ppids\":[\"" D16 "\"]"),
+	TDX("\"fmspcs\":[\"90C06F000000\"]", "fmspcs[0]: expected 12"),
+	TDX("\"platform_ids\":[]", "platform_ids: expected"),
+	TDX("\"ppids\":[\"11\"]", "ppids[0]: expected 32"),
+	GOOD("\"advisories\":[]", "\"min_evaluation\":17,\"min_tcb_date\":"
+	     "\"2026-11-21T09:00:00Z\",\"min_tee_tcb_svn\":\"" D16 "\""),
+	TDX("\"min_evaluation\":-1", "min_evaluation: expected"),
+	TDX("\"min_tcb_date\":\"2026-11-21\"", "min_tcb_date: expected a time"),
+	TDX("\"min_tcb_date\":1790000000", "min_tcb_date: expected a time"),
+	TDX("\"min_tee_tcb_svn\":\"05\"", "min_tee_tcb_svn: expected 32"),
+	GOOD("\"advisories\":[]", "\"xfam\":\"" WORD "\",\"attributes\":{"
+	     "\"debug\":true,\"migratable\":true,\"sept_ve\":true,"
+	     "\"perfmon\":false}"),
+	TDX("\"xfam\":3", "xfam: expected 16"),
+	TDX("\"attributes\":{\"tud\":true}", "attributes.tud: no such member"),
+	TDX("\"attributes\":{\"debug\":\"on\"}", "attributes.debug: expected"),
+	TDX("\"products\":[\"Genoa\"]", "products: no such member"),
+};
+/* clang-format on */
+
+TEST(members_of_hardware_are_read_strictly)
 {
-	auto_manifest struct manifest *all = NULL, *least = NULL;
+	auto_buf struct buf text = buf_make(TEXT_MAX);
+
+	for (size_t i = 0; i < countof(members); i++) {
+		auto_manifest struct manifest *m = NULL;
+		auto_buf struct buf to = buf_make(TEXT_MAX);
+		struct err err = { 0 };
+
+		buf_putf(&to, "%s,%s", members[i].before, members[i].member);
+		(void)parse(change(&text, members[i].before, buf_cstr(&to)), &m,
+			    &err);
+		bool good = members[i].error == NULL
+				    ? EXPECT(err.code == OK)
+				    : EXPECT(err.code == E_CONF) &&
+					      EXPECT(strstr(err.text,
+							    members[i].error) !=
+						     NULL) &&
+					      EXPECT(m == NULL);
+		if (!good)
+			printf("\t%s: %s\n", members[i].member, err.text);
+	}
+}
+
+TEST(bits_and_words_are_kept)
+{
+	auto_manifest struct manifest *m = NULL;
 	auto_buf struct buf text = buf_make(TEXT_MAX);
 	struct err err;
 
-	CHECK(parse(MINIMAL, &least, &err) == OK);
-	CHECK(manifest_check(least, &err) == OK);
-	least->policy[0].has_gpus = true;
-	CHECK(manifest_check(least, &err) == E_CONF);
-	CHECK(strstr(err.text, "policies.p.gpus: this build cannot judge") ==
-	      err.text);
-	CHECK(parse(change(&text, NULL, NULL), &all, &err) == OK);
-	for (size_t i = 0; i < all->n_policies; i++)
-		all->policy[i].has_gpus = false;
-	CHECK(manifest_check(all, &err) == E_CONF);
-	CHECK(strstr(err.text, "policies.as.tee: this build cannot judge snp "
-			       "evidence yet") == err.text);
+	CHECK(parse(change(&text, "\"vmpl\":1",
+			   "\"vmpl\":1,\"platform\":{\"ecc\":true,"
+			   "\"tsme\":false},\"mitigations\":{\"launch\":"
+			   "\"8000000000000003\"}"),
+		    &m, &err) == OK);
+	const struct manifest_snp *p = &manifest_find_policy(m, S("as"))->snp;
+	CHECK(p->platform.set == 4 && p->platform.clear == 2);
+	CHECK(p->launch_mitigations == (UINT64_C(1) << 63 | 3));
+	CHECK(p->current_mitigations == 0 && p->guest.set == 0);
+}
+
+/* ---- What this build can judge ---- */
+
+TEST(this_build_can_judge_every_tee)
+{
+	auto_manifest struct manifest *m = NULL;
+	auto_buf struct buf text = buf_make(TEXT_MAX);
+	struct err err;
+
+	CHECK(parse(change(&text, NULL, NULL), &m, &err) == OK);
+	CHECK(manifest_check(m, &err) == OK);
 }
 
 TEST(warns_of_what_is_allowed_but_unwise)
@@ -586,6 +693,7 @@ TEST(warns_of_what_is_allowed_but_unwise)
 		"admins.threshold: the loss of one admin's key",
 		"policies.as: SMT is tolerated",
 		"policies.as: vmpl is not 0",
+		"policies.as: crl: AMD's revocation list is not asked for",
 		"policies.dev: the software TEE protects nothing",
 		"policies.dev: debug is tolerated",
 		"policies.h100: a revoked GPU is tolerated",

@@ -55,7 +55,7 @@ TEST(a_verification_without_one_of_its_steps_gets_no_verdict)
 		CHECK(w.verdict == NULL);
 		steps++;
 	}
-	CHECK(steps == 12 + tee_sim.n_mandatory);
+	CHECK(steps == 12 + *tee_sim.n_mandatory);
 }
 
 TEST(a_failed_step_before_gets_no_verdict)
@@ -112,12 +112,12 @@ TEST(claims_of_another_tee_are_refused)
 	judge(&w, &c);
 	w.claims.tee = "snp";
 	CHECK(policy_match(&c, &w.trace, &w.verdict, &w.err) == E_POLICY);
-	CHECK(strstr(w.err.text, "policy.tee: expected sim, found snp"));
+	CHECK(strstr(w.err.text, "policy.tee: the evidence is of another kind "
+				 "of TEE: expected sim, found snp"));
 }
 
-/* What a policy asks for that this build cannot check is never taken for
- * granted. */
-TEST(a_policy_without_rules_here_accepts_nothing)
+/* Claims of nothing: what a policy asks for is never taken for granted. */
+TEST(a_policy_of_hardware_refuses_claims_that_are_empty)
 {
 	auto_world struct world w = { 0 };
 	struct policy_case c;
@@ -126,12 +126,33 @@ TEST(a_policy_without_rules_here_accepts_nothing)
 	w.manifest->policy[0].tee = MANIFEST_SNP;
 	w.claims.tee = "snp";
 	CHECK(policy_match(&c, &w.trace, &w.verdict, &w.err) == E_POLICY);
-	CHECK(strstr(w.err.text, "policy.rules") != NULL);
-	w.manifest->policy[0].tee = MANIFEST_SIM;
-	w.claims.tee = "sim";
+	CHECK(strstr(w.err.text, "policy.measurement") != NULL);
+	w.manifest->policy[0].tee = MANIFEST_TDX;
+	w.claims.tee = "tdx";
+	CHECK(policy_match(&c, &w.trace, &w.verdict, &w.err) == E_POLICY);
+	CHECK(w.verdict == NULL);
+}
+
+TEST(a_policy_that_asks_for_gpus_refuses_a_machine_without_them)
+{
+	auto_world struct world w = { 0 };
+	struct policy_case c;
 
 	judge(&w, &c);
 	w.manifest->policy[0].has_gpus = true;
+	w.manifest->policy[0].gpus.count = 1;
+	CHECK(policy_match(&c, &w.trace, &w.verdict, &w.err) == E_POLICY);
+	CHECK(strstr(w.err.text, "gpu.policy.count") != NULL);
+	CHECK(w.verdict == NULL);
+}
+
+TEST(a_policy_without_gpus_refuses_a_machine_with_them)
+{
+	auto_world struct world w = { 0 };
+	struct policy_case c;
+
+	judge(&w, &c);
+	w.claims.n_gpus = 1;
 	CHECK(policy_match(&c, &w.trace, &w.verdict, &w.err) == E_POLICY);
 	CHECK(strstr(w.err.text, "policy.gpus") != NULL);
 	CHECK(w.verdict == NULL);

@@ -193,13 +193,14 @@ TEST(writes_json_and_lines)
 	trace_step(&t, &b, false);
 	trace_policy(&t, NULL);
 	trace_write(&t, NULL, &w);
-	CHECK_STR_EQ(buf_cstr(&out),
-		     "[{\"step\":\"a\",\"outcome\":\"ok\",\"expected\":\"1\","
-		     "\"found\":\"1\",\"source\":\"here(7)\"},"
-		     "{\"step\":\"b\",\"outcome\":\"failed\","
-		     "\"expected\":\"on\",\"found\":\"off\","
-		     "\"source\":\"there(7)\",\"policy\":\"p\","
-		     "\"refusal\":\"b is wrong\"}]");
+	CHECK_STR_EQ(
+		buf_cstr(&out),
+		"[{\"step\":\"a\",\"ok\":true,\"outcome\":\"ok\","
+		"\"expected\":\"1\",\"found\":\"1\",\"source\":\"here(7)\"},"
+		"{\"step\":\"b\",\"ok\":false,"
+		"\"outcome\":\"failed\",\"expected\":\"on\",\"found\":\"off\","
+		"\"source\":\"there(7)\",\"policy\":\"p\","
+		"\"refusal\":\"b is wrong\"}]");
 	buf_clear(&out);
 	trace_print(&t, &out);
 	CHECK_STR_EQ(buf_cstr(&out),

@@ -377,7 +377,9 @@ TEST(debug_is_refused_unless_the_policy_tolerates_it)
 	world_attest(&w);
 	CHECK(world_judge(&w) == E_POLICY);
 	CHECK(world_refused(&w, E_POLICY, "policy"));
-	CHECK(strstr(w.err.text, "policy.debug: expected off, found on"));
+	CHECK(strstr(w.err.text, "policy.debug: its memory can be read "
+				 "from outside (debug): expected off, "
+				 "found on"));
 
 	world_good_policy(&w, &policy);
 	buf_cut(&policy, policy.len - 1);
@@ -408,7 +410,9 @@ TEST(a_platform_that_is_too_old_is_refused)
 	w.options.svn = 2;
 	world_attest(&w);
 	CHECK(world_judge(&w) == E_POLICY);
-	CHECK(strstr(w.err.text, "policy.svn: expected at least 3, found 2"));
+	CHECK(strstr(w.err.text, "policy.svn: the platform is older than "
+				 "the policy asks for: expected at least 3, "
+				 "found 2"));
 }
 
 /* A manifest with a policy "bad" that lists another program beside "p". */

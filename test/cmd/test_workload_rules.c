@@ -124,7 +124,9 @@ TEST(without_images_nothing_may_run)
 	      E_POLICY);
 	w.images_any = true;
 	CHECK(image(&w, "{" COMMAND "}", &f) == OK);
-	CHECK(image(&w, "{\"name\":\"m\",\"upstream\":\"unix:/m\"}", &f) == OK);
+	/* What is outside of any sandbox is no program. */
+	CHECK(image(&w, "{\"name\":\"m\",\"upstream\":\"unix:/m\"}", &f) ==
+	      E_POLICY);
 }
 
 TEST(a_command_is_allowed_by_its_digest_and_only_if_known)

@@ -19,6 +19,8 @@
 #define SAY_READY "printf 'pro\\005\\000\\000\\000\\000' >&3\n"
 
 static char native[] = "native", group[] = "g", openai[] = "openai";
+static char upstream[] = "upstream:http://127.0.0.1:9";
+static char by_path[] = "upstream:unix:/m";
 
 struct bench {
 	struct loop *loop;
@@ -49,13 +51,14 @@ static void outcome(void *ctx, uint32_t id, const struct err *err,
 /* Proxies are this script, which may write into b->dir. */
 static void bench_open(struct bench *b, const char *script)
 {
-	static char *adapters[] = { openai };
+	static char *adapters[] = { openai }, *images[] = { upstream, by_path };
 	struct workloads_settings s = { .reply = outcome, .ctx = b };
 	auto_buf struct buf text = buf_make(4096);
 	struct err err;
 
 	*b = (struct bench){ .answer = buf_make(1u << 20) };
 	b->by = (struct manifest_worker){ .name = group,
+					  .images = { 2, images },
 					  .images_any = true,
 					  .adapters = { 1, adapters },
 					  .runtime = native };
@@ -350,6 +353,7 @@ TEST(what_the_manifest_no_longer_allows_is_stopped)
 	CHECK(run(&b, UPSTREAM) == OK);
 	tighter = b.by;
 	tighter.images_any = false;
+	tighter.images.n = 0;
 	b.by = tighter;
 	lease(&b);
 	CHECK(becomes(&b, "\"state\":\"failed\""));
@@ -364,6 +368,7 @@ TEST(what_is_not_allowed_starts_no_process)
 
 	bench_open(&b, good);
 	b.by.images_any = false;
+	b.by.images.n = 0;
 	lease(&b);
 	CHECK(run(&b, UPSTREAM) == E_POLICY);
 	CHECK(op(&b, WORKER_LIST, "") == OK);

@@ -113,6 +113,17 @@ TEST(trims_spaces_and_tabs_only)
 	CHECK(slice_trim(empty).len == 0);
 }
 
+TEST(spans_what_is_in_a_set)
+{
+	CHECK(slice_span(S("aabc"), S("ba")) == 3);
+	CHECK(slice_span(S("caa"), S("ab")) == 0);
+	CHECK(slice_span(S("aba"), S("ab")) == 3);
+	CHECK(slice_span(S("\0a"), S("ab")) == 0); /* no end of a string */
+	CHECK(slice_span(S("\0\0a"), S("\0")) == 2);
+	CHECK(slice_span(S("a"), empty) == 0);
+	CHECK(slice_span(empty, S("a")) == 0);
+}
+
 TEST(splits_at_each_separator)
 {
 	struct slice rest = S("a,,bc"), part = S("untouched");

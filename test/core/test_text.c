@@ -237,6 +237,28 @@ TEST(unbase64_refuses_every_other_form)
 	CHECK(text_unbase64(S("AA\0A"), &b, "x", &err) == E_PARSE);
 }
 
+TEST(white_space_in_base64_is_passed_over_where_it_may_be)
+{
+	static const struct {
+		const char *in;
+		enum status want;
+	} rows[] = {
+		{ "Zm9v", OK },	      { " Z\tm\r\n9v\n", OK },
+		{ "Zm9\n", E_PARSE }, { "Zm9v\v", E_PARSE },
+		{ "Zm9v-", E_PARSE },
+	};
+
+	for (size_t i = 0; i < countof(rows); i++) {
+		auto_buf struct buf out = buf_make(3);
+		struct err err;
+
+		CHECK_EQ_U64(text_unbase64_spaced(slice_str(rows[i].in), &out,
+						  "x", &err),
+			     rows[i].want);
+		CHECK_EQ_U64(out.len, rows[i].want == OK ? 3 : 0);
+	}
+}
+
 TEST(unbase64url_refuses_padding_and_leftovers)
 {
 	static const char *const bad[] = { "Z",	   "Zg==", "Zm8=", "ZgAAA",

@@ -1,15 +1,6 @@
 /* The DER cursor: every reader over the same bytes, and their sum. */
 #include "core/der.h"
-
-#include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool held)
-{
-	if (!held)
-		abort();
-}
+#include "test/fuzz/fuzz.h"
 
 /* A slice that was given lies within what was read. */
 static void within(struct slice part, struct slice all)

@@ -1,16 +1,7 @@
 /* Reports of NVIDIA devices, as a driver or a peer gives them. */
-#include <stdlib.h>
-
 #include "attest/tee/gpu_report.h"
 #include "core/cleanup.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool held)
-{
-	if (!held)
-		abort();
-}
+#include "test/fuzz/fuzz.h"
 
 /* What is accepted is signed but for the zeros behind it, and every text in
  * it ends and is printable. */

@@ -1,28 +1,11 @@
 /* Manifests of reference values: the XML, its canonical form, and what is
  * read from it. */
-#include <stdlib.h>
-
 #include "attest/tee/gpu_rim.h"
 #include "attest/tee/gpu_xml.h"
 #include "core/cleanup.h"
+#include "test/fuzz/fuzz.h"
 
-int LLVMFuzzerInitialize(int *argc, char ***argv);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-	struct err err;
-
-	(void)argc;
-	(void)argv;
-	return crypto_setup(&err) == OK ? 0 : 1;
-}
-
-static void require(bool held)
-{
-	if (!held)
-		abort();
-}
+FUZZ_WITH_CRYPTO
 
 /* A canonical form is XML that we read, and its own canonical form. */
 static void check_canonical(const struct gpu_xml *x)

@@ -1,15 +1,5 @@
 #include "core/json.h"
-
-#include <stdint.h>
-#include <stdlib.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool held)
-{
-	if (!held)
-		abort();
-}
+#include "test/fuzz/fuzz.h"
 
 /* Write a tree out again, as deep as it may be. */
 static void write_out(struct json_out *w, const struct json *j)
@@ -53,11 +43,11 @@ static void write_out(struct json_out *w, const struct json *j)
 /* The same tree, but for numbers that are not plain integers. */
 static void compare(const struct json *a, const struct json *b)
 {
-	must(json_kind(a) == json_kind(b));
-	must(json_count(a) == json_count(b));
-	must(slice_eq(json_name(a), json_name(b)));
-	must(slice_eq(json_str(a), json_str(b)));
-	must(json_bool(a) == json_bool(b));
+	require(json_kind(a) == json_kind(b));
+	require(json_count(a) == json_count(b));
+	require(slice_eq(json_name(a), json_name(b)));
+	require(slice_eq(json_str(a), json_str(b)));
+	require(json_bool(a) == json_bool(b));
 
 	const struct json *d = json_first(b);
 	for (const struct json *c = json_first(a); c != NULL;
@@ -65,7 +55,7 @@ static void compare(const struct json *a, const struct json *b)
 		compare(c, d);
 		d = json_next(d);
 	}
-	must(d == NULL);
+	require(d == NULL);
 }
 
 /* Checker and parser agree; a tree survives being written and read; each
@@ -79,18 +69,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	enum status checked = json_check(text, 0, &err);
 	enum status parsed = json_parse(text, &root, &err);
-	must(checked == parsed);
+	require(checked == parsed);
 	if (parsed != OK)
 		return 0;
 
 	auto_buf struct buf out = buf_make(JSON_MAX_SIZE);
 	struct json_out w = { .buf = &out };
 	write_out(&w, root);
-	must(!out.bad && json_parse(buf_slice(&out), &again, &err) == OK);
+	require(!out.bad && json_parse(buf_slice(&out), &again, &err) == OK);
 	compare(root, again);
 
 	for (const struct json *c = json_first(root); c != NULL && size < 4096;
 	     c = json_next(c))
-		must(json_line_of(text, json_path(c)) > 0);
+		require(json_line_of(text, json_path(c)) > 0);
 	return 0;
 }

@@ -1,29 +1,12 @@
 /* OCSP responses, DER or PEM. */
 #include "core/ocsp.h"
 
-#include <stdlib.h>
-
 #include "core/cleanup.h"
+#include "test/fuzz/fuzz.h"
 
 #define IN_2030 1893456000
 
-int LLVMFuzzerInitialize(int *argc, char ***argv);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-	struct err err;
-
-	(void)argc;
-	(void)argv;
-	return crypto_setup(&err) == OK ? 0 : 1;
-}
-
-static void require(bool held)
-{
-	if (!held)
-		abort();
-}
+FUZZ_WITH_CRYPTO
 
 /* A certificate of nobody's, to ask for. */
 static struct x509 *make_cert(void)

@@ -1,23 +1,11 @@
 /* What comes along with a report, whichever it is handed over as; and what a
  * VCEK or VLEK in it says. */
 #include "attest/tee/snp_certs.h"
-
-#include <stdlib.h>
-
 #include "attest/tee/snp_certs_key.h"
 #include "core/cleanup.h"
+#include "test/fuzz/fuzz.h"
 
-int LLVMFuzzerInitialize(int *argc, char ***argv);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-	struct err err;
-
-	(void)argc;
-	(void)argv;
-	return crypto_setup(&err) == OK ? 0 : 1;
-}
+FUZZ_WITH_CRYPTO
 
 static void check_leaf(const struct x509 *leaf, enum snp_key kind)
 {

@@ -1,16 +1,7 @@
 #include "core/io/sse.h"
 
-#include <stdlib.h>
-
 #include "core/buf.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool held)
-{
-	if (!held)
-		abort();
-}
+#include "test/fuzz/fuzz.h"
 
 static void put_fields(struct buf *log, struct slice event)
 {
@@ -37,9 +28,9 @@ static void play(struct slice text, size_t step, struct buf *log)
 		bool end = false;
 		size_t used = 0;
 
-		must(sse_scan_next(&scan, piece, &used, &end, &err) == OK);
-		must(used <= piece.len && used > 0);
-		must(end || used == piece.len);
+		require(sse_scan_next(&scan, piece, &used, &end, &err) == OK);
+		require(used <= piece.len && used > 0);
+		require(end || used == piece.len);
 		buf_put(&event, slice_sub(piece, 0, used));
 		at += used;
 		if (end) {
@@ -65,13 +56,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct slice text = slice_make(data + 1, size - 1);
 	play(text, text.len, &whole);
 	play(text, 1 + data[0] % 16, &cut);
-	must(slice_eq(buf_slice(&whole), buf_slice(&cut)));
+	require(slice_eq(buf_slice(&whole), buf_slice(&cut)));
 
 	struct sse_scan scan = sse_scan_make(data[0]);
 	while (text.len > 0 &&
 	       sse_scan_next(&scan, text, &used, &end, &err) == OK) {
 		total = end ? 0 : total + used;
-		must(used <= data[0] && total <= data[0]);
+		require(used <= data[0] && total <= data[0]);
 		text = slice_from(text, used);
 	}
 	return 0;

@@ -1,16 +1,7 @@
 /* What decodes must encode to the same again; what is judged as text must be
  * text; an error text never holds a control byte. */
-#include <stdlib.h>
-
 #include "core/text.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool held)
-{
-	if (!held)
-		abort();
-}
+#include "test/fuzz/fuzz.h"
 
 static void try_base64(struct slice in)
 {
@@ -19,13 +10,13 @@ static void try_base64(struct slice in)
 
 	if (text_unbase64(in, &plain, "fuzz", &err) == OK) {
 		text_base64(&again, buf_slice(&plain));
-		must(slice_eq(buf_slice(&again), in));
+		require(slice_eq(buf_slice(&again), in));
 	}
 	buf_clear(&plain);
 	buf_clear(&again);
 	if (text_unbase64url(in, &plain, "fuzz", &err) == OK) {
 		text_base64url(&again, buf_slice(&plain));
-		must(slice_eq(buf_slice(&again), in));
+		require(slice_eq(buf_slice(&again), in));
 	}
 }
 
@@ -40,7 +31,7 @@ static void try_hex(struct slice in)
 	if (text_unhex(in, plain, in.len / 2, "fuzz", &err) != OK)
 		return;
 	text_hex(&again, slice_make(plain, in.len / 2));
-	must(slice_eq(buf_slice(&again), in));
+	require(slice_eq(buf_slice(&again), in));
 }
 
 static void try_time(struct slice in)
@@ -52,7 +43,7 @@ static void try_time(struct slice in)
 	if (text_untime(in, &t, &err) != OK)
 		return;
 	text_time(again, t);
-	must(slice_eq_str(in, again));
+	require(slice_eq_str(in, again));
 }
 
 static void try_utf8(struct slice in)
@@ -62,7 +53,7 @@ static void try_utf8(struct slice in)
 
 	while ((n = text_utf8_len(rest)) > 0)
 		rest = slice_from(rest, n);
-	must((rest.len == 0) == text_is_utf8(in));
+	require((rest.len == 0) == text_is_utf8(in));
 }
 
 static void try_escapes(struct slice in)
@@ -71,14 +62,14 @@ static void try_escapes(struct slice in)
 	struct err err;
 
 	text_escape(&out, in);
-	must(!out.bad);
+	require(!out.bad);
 	for (size_t i = 0; i < out.len; i++)
-		must(out.mem[i] >= ' ' && out.mem[i] <= '~');
+		require(out.mem[i] >= ' ' && out.mem[i] <= '~');
 
 	(void)err_set(&err, E_PARSE, "%.*s", SLICE_FMT(in));
-	must(text_is_utf8(slice_str(err.text)));
+	require(text_is_utf8(slice_str(err.text)));
 	for (const char *c = err.text; *c != '\0'; c++)
-		must((uint8_t)*c >= ' ' && *c != 0x7f);
+		require((uint8_t)*c >= ' ' && *c != 0x7f);
 }
 
 /* The first half against the second. */
@@ -87,9 +78,9 @@ static void try_distance(struct slice in)
 	struct slice a = slice_sub(in, 0, in.len / 2);
 	struct slice b = slice_from(in, in.len / 2);
 
-	must(text_distance(a, b) == text_distance(b, a));
-	must(text_distance(a, a) == 0);
-	must(text_distance(a, b) <= 32);
+	require(text_distance(a, b) == text_distance(b, a));
+	require(text_distance(a, a) == 0);
+	require(text_distance(a, b) <= 32);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

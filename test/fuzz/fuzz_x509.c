@@ -3,27 +3,12 @@
 #include "core/x509.h"
 
 #include "core/cleanup.h"
+#include "test/fuzz/fuzz.h"
 
 #define CHAIN_MAX 4
 #define IN_2030 1893456000
 
-int LLVMFuzzerInitialize(int *argc, char ***argv);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-	struct err err;
-
-	(void)argc;
-	(void)argv;
-	return crypto_setup(&err) == OK ? 0 : 1;
-}
-
-static void require(bool held)
-{
-	if (!held)
-		abort();
-}
+FUZZ_WITH_CRYPTO
 
 /* What was parsed says the same after being written and parsed again. */
 static void read_again(const struct x509 *c)

@@ -1,17 +1,8 @@
 /* Revocation lists, DER or PEM, as a peer or a file gives them. */
 #include "core/x509_crl.h"
 
-#include <stdlib.h>
-
 #include "core/cleanup.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool held)
-{
-	if (!held)
-		abort();
-}
+#include "test/fuzz/fuzz.h"
 
 /* What was parsed says the same after being written and parsed again. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,5 +1,4 @@
 #include "proxy/bhttp.h"
-#include "proxy/date.h"
 #include "test/proxy/world.h"
 
 /* ---- what goes well ------------------------------------------------------------- */
@@ -38,14 +37,6 @@ TEST(a_whole_request_is_answered_whole)
 	passes(OHTTP_WHOLE);
 }
 
-/* Run one request and look at its status inside; nothing else is wrong. */
-static bool inside(struct world *w, struct asker *a, struct ask ask,
-		   unsigned status)
-{
-	asker_init(a, w, OHTTP_CHUNKED);
-	return asker_run(a, &ask) && EXPECT(a->inner == status);
-}
-
 TEST(the_workload_sees_the_request_and_no_more)
 {
 	struct world w;
@@ -58,7 +49,7 @@ TEST(the_workload_sees_the_request_and_no_more)
 				  "content-length: 13\n");
 
 	CHECK(world_start(&w, NULL));
-	(void)inside(&w, &a, ask, 200);
+	(void)asker_inside(&a, &w, ask, 200);
 	(void)EXPECT(buf_has(&w.fake.last, "POST /v1/chat/completions\n"));
 	(void)EXPECT(buf_has(&w.fake.last, "authorization: Bearer sk-1\n"));
 	(void)EXPECT(buf_has(&w.fake.last, "x-custom: kept\n"));
@@ -80,7 +71,7 @@ TEST(a_body_of_unknown_length_goes_on_in_chunks)
 	struct asker a;
 
 	CHECK(world_start(&w, NULL));
-	(void)inside(&w, &a, ask_chat(NULL), 200);
+	(void)asker_inside(&a, &w, ask_chat(NULL), 200);
 	(void)EXPECT(buf_has(&w.fake.last, "Transfer-Encoding: chunked\n"));
 	(void)EXPECT(!buf_has(&w.fake.last, "Content-Length"));
 	(void)EXPECT(w.fake.bytes == 13);
@@ -97,7 +88,7 @@ TEST(a_route_without_a_body_is_asked_without_one)
 			   .headers = "x-fake: echo" };
 
 	CHECK(world_start(&w, NULL));
-	(void)inside(&w, &a, ask, 200);
+	(void)asker_inside(&a, &w, ask, 200);
 	(void)EXPECT(buf_has(&a.content, "GET /v1/models\n"));
 	(void)EXPECT(!buf_has(&a.content, "chunked"));
 	(void)EXPECT(!buf_has(&a.content, "Content-Length"));
@@ -111,7 +102,7 @@ TEST(only_listed_headers_of_the_answer_pass)
 	struct asker a;
 
 	CHECK(world_start(&w, NULL));
-	(void)inside(&w, &a, ask_chat("x-fake: cookie"), 200);
+	(void)asker_inside(&a, &w, ask_chat("x-fake: cookie"), 200);
 	(void)EXPECT(buf_has(&a.head, "x-request-id: r-1\n"));
 	(void)EXPECT(buf_has(&a.head, "content-length: 2\n"));
 	(void)EXPECT(!buf_has(&a.head, "cookie"));
@@ -130,7 +121,7 @@ TEST(interim_answers_and_trailers_are_dropped)
 
 	CHECK(world_start(&w, NULL));
 	for (size_t i = 0; i < countof(modes); i++) {
-		(void)inside(&w, &a, ask_chat(modes[i]), 200);
+		(void)asker_inside(&a, &w, ask_chat(modes[i]), 200);
 		(void)EXPECT(slice_eq_str(buf_slice(&a.content), "{}"));
 		(void)EXPECT(!buf_has(&a.head, "link"));
 		(void)EXPECT(!buf_has(&a.body, "trailer"));
@@ -145,7 +136,8 @@ TEST(errors_of_the_workload_pass_as_they_are)
 	struct asker a;
 
 	CHECK(world_start(&w, NULL));
-	(void)inside(&w, &a, ask_chat("x-fake: status\nx-fake-size: 429"), 429);
+	(void)asker_inside(&a, &w, ask_chat("x-fake: status\nx-fake-size: 429"),
+			   429);
 	(void)EXPECT(slice_eq_str(buf_slice(&a.content), "{}"));
 	asker_done(&a);
 	world_stop(&w);
@@ -173,7 +165,7 @@ TEST(what_is_no_route_is_refused_inside)
 
 	CHECK(world_start(&w, NULL));
 	for (size_t i = 0; i < countof(asks); i++) {
-		(void)inside(&w, &a, asks[i], 404);
+		(void)asker_inside(&a, &w, asks[i], 404);
 		(void)EXPECT(buf_has(&a.content, "\"code\":\"not_found\""));
 		asker_done(&a);
 	}
@@ -218,7 +210,7 @@ TEST(what_a_route_does_not_take_is_refused_inside)
 
 	CHECK(world_start(&w, NULL));
 	for (size_t i = 0; i < countof(bad); i++) {
-		(void)inside(&w, &a, bad[i].ask, 400);
+		(void)asker_inside(&a, &w, bad[i].ask, 400);
 		(void)EXPECT(buf_has(&a.content, bad[i].code));
 		asker_done(&a);
 	}
@@ -325,7 +317,8 @@ TEST(bad_answers_become_errors_inside)
 
 	CHECK(world_start(&w, impatient));
 	for (size_t i = 0; i < countof(bad); i++) {
-		(void)inside(&w, &a, ask_chat(bad[i].headers), bad[i].status);
+		(void)asker_inside(&a, &w, ask_chat(bad[i].headers),
+				   bad[i].status);
 		(void)EXPECT(buf_has(&a.content, bad[i].code));
 		(void)EXPECT(!buf_has(&a.head, "169.254"));
 		asker_done(&a);
@@ -340,7 +333,7 @@ TEST(a_workload_that_is_not_there_is_an_error_inside)
 
 	CHECK(world_start(&w, NULL));
 	fake_stop(&w.fake);
-	(void)inside(&w, &a, ask_chat(NULL), 502);
+	(void)asker_inside(&a, &w, ask_chat(NULL), 502);
 	(void)EXPECT(buf_has(&a.content, "upstream_unreachable"));
 	(void)EXPECT(WORLD_UNTIL(&w, w.lines == 1) && w.line.error[0] != '\0');
 	asker_done(&a);
@@ -355,7 +348,7 @@ TEST(each_event_is_a_piece_of_its_own)
 	struct asker a;
 
 	CHECK(world_start(&w, NULL));
-	(void)inside(&w, &a, ask_stream("x-fake-events: 9"), 200);
+	(void)asker_inside(&a, &w, ask_stream("x-fake-events: 9"), 200);
 	(void)EXPECT(a.pieces == 10);
 	(void)EXPECT(buf_has(&a.content, "token9 "));
 	(void)EXPECT(buf_has(&a.content, "token1 "));
@@ -472,252 +465,6 @@ TEST(a_stream_that_falls_silent_is_broken_off)
 	world_stop(&w);
 }
 
-/* ---- what attackers do ------------------------------------------------------------------------ */
-
-/* Send bytes as they are; the status outside. */
-static unsigned send_raw(struct world *w, enum ohttp_form form,
-			 struct slice sealed, struct asker *a)
-{
-	asker_init(a, w, form);
-	buf_put(&a->sealed, sealed);
-	asker_send(a);
-	return asker_wait(a) && EXPECT(!a->failed) ? a->status : 0;
-}
-
-static void tamper(enum ohttp_form form)
-{
-	struct world w;
-	struct asker good, a;
-	struct ask ask = ask_chat(NULL);
-	auto_buf struct buf bytes = buf_make(4096);
-
-	if (!world_start(&w, NULL))
-		return;
-	asker_init(&good, &w, form);
-	asker_seal_ask(&good, &ask);
-	for (size_t i = 0; i < good.sealed.len; i++) {
-		struct slice all = buf_slice(&good.sealed);
-		uint8_t bit = (uint8_t)(1u << i % 8);
-
-		buf_clear(&bytes);
-		buf_put(&bytes, slice_sub(all, 0, i));
-		buf_put_u8(&bytes, all.p[i] ^ bit);
-		buf_put(&bytes, slice_from(all, i + 1));
-		unsigned status = send_raw(&w, form, buf_slice(&bytes), &a);
-		bool length = form == OHTTP_CHUNKED && i == OHTTP_HEADER_LEN;
-		(void)EXPECT(i == 0   ? status == 422
-			     : length ? status == 400 || status == 413
-				      : status == 400);
-		(void)EXPECT(buf_has(&a.body, i == 0 ? REFUSAL_OHTTP_KEY
-					      : status == 413
-						      ? "too-large"
-						      : "undecryptable"));
-		asker_done(&a);
-	}
-	(void)EXPECT(w.fake.conns == 0);
-	/* And unaltered it is still good: none of these was it. */
-	(void)EXPECT(send_raw(&w, form, buf_slice(&good.sealed), &a) == 200);
-	(void)EXPECT(w.fake.requests == 1);
-	asker_done(&a);
-	asker_done(&good);
-	world_stop(&w);
-}
-
-TEST(every_altered_byte_of_a_chunked_request_is_noticed)
-{
-	tamper(OHTTP_CHUNKED);
-}
-
-TEST(every_altered_byte_of_a_whole_request_is_noticed)
-{
-	tamper(OHTTP_WHOLE);
-}
-
-TEST(a_request_cut_anywhere_is_refused)
-{
-	struct world w;
-	struct asker good, a;
-	struct ask ask = ask_chat(NULL);
-
-	CHECK(world_start(&w, NULL));
-	asker_init(&good, &w, OHTTP_CHUNKED);
-	asker_seal_ask(&good, &ask);
-	for (size_t n = 0; n < good.sealed.len; n++) {
-		unsigned status =
-			send_raw(&w, OHTTP_CHUNKED,
-				 slice_sub(buf_slice(&good.sealed), 0, n), &a);
-
-		(void)EXPECT(status == 400);
-		(void)EXPECT(buf_has(&a.body, "undecryptable"));
-		asker_done(&a);
-	}
-	(void)EXPECT(w.fake.conns == 0);
-	asker_done(&good);
-	world_stop(&w);
-}
-
-TEST(a_request_cut_behind_its_first_chunk_never_ends_at_the_workload)
-{
-	struct world w;
-	struct asker a;
-	struct ask ask = ask_chat(NULL);
-	auto_buf struct buf plain = buf_make(4096);
-
-	CHECK(world_start(&w, NULL));
-	asker_init(&a, &w, OHTTP_CHUNKED);
-	asker_put_head(&plain, &ask);
-	bhttp_put_content(&plain, S("{\"model\":"));
-	asker_seal(&a, buf_slice(&plain), false);
-	asker_begin(&a);
-	(void)EXPECT(WORLD_UNTIL(&w, w.fake.heads == 1));
-	http_client_body_end(a.client);
-	(void)EXPECT(asker_wait(&a) && a.status == 400);
-	(void)EXPECT(WORLD_UNTIL(&w, w.fake.aborts == 1));
-	(void)EXPECT(w.fake.requests == 0);
-	asker_done(&a);
-	world_stop(&w);
-}
-
-TEST(a_request_is_served_once)
-{
-	static const enum ohttp_form forms[] = { OHTTP_CHUNKED, OHTTP_WHOLE };
-	struct world w;
-	struct asker a, again;
-	struct ask ask = ask_chat(NULL);
-
-	CHECK(world_start(&w, NULL));
-	for (size_t i = 0; i < countof(forms); i++) {
-		asker_init(&a, &w, forms[i]);
-		(void)EXPECT(asker_run(&a, &ask));
-		unsigned status =
-			send_raw(&w, forms[i], buf_slice(&a.sealed), &again);
-		(void)EXPECT(status == 409);
-		(void)EXPECT(buf_has(&again.body, "urn:confd:error:replay"));
-		asker_done(&again);
-		asker_done(&a);
-	}
-	(void)EXPECT(w.fake.requests == countof(forms));
-	world_stop(&w);
-}
-
-TEST(nothing_is_said_before_the_first_chunk_is_authentic)
-{
-	struct world w;
-	struct asker a;
-	struct ask ask = ask_chat(NULL);
-
-	CHECK(world_start(&w, NULL));
-	asker_init(&a, &w, OHTTP_CHUNKED);
-	asker_seal_ask(&a, &ask);
-	buf_cut(&a.sealed, a.sealed.len - 1);
-	asker_begin(&a);
-	world_run(&w, 100);
-	(void)EXPECT(a.status == 0 && a.body.len == 0 && w.fake.conns == 0);
-	asker_done(&a);
-	world_stop(&w);
-}
-
-TEST(a_request_may_come_a_byte_at_a_time)
-{
-	struct world w;
-	struct asker a;
-	struct ask ask = ask_chat(NULL);
-	auto_buf struct buf all = buf_make(4096);
-
-	CHECK(world_start(&w, NULL));
-	asker_init(&a, &w, OHTTP_CHUNKED);
-	asker_seal_ask(&a, &ask);
-	buf_put(&all, buf_slice(&a.sealed));
-	buf_clear(&a.sealed);
-	asker_begin(&a);
-	for (size_t i = 0; i < all.len; i++) {
-		http_client_body(a.client, slice_sub(buf_slice(&all), i, 1));
-		loop_run_once(w.loop, 5);
-		loop_run_once(w.loop, 0);
-	}
-	http_client_body_end(a.client);
-	(void)EXPECT(asker_wait(&a) && a.status == 200);
-	asker_open(&a, true);
-	(void)EXPECT(a.inner == 200 && a.whole);
-	asker_done(&a);
-	world_stop(&w);
-}
-
-TEST(no_plaintext_is_on_the_wire)
-{
-	struct world w;
-	struct asker a;
-	struct ask ask = ask_chat("x-fake: echo\nauthorization: canary-head");
-
-	CHECK(world_start(&w, NULL));
-	ask.content = S("{\"prompt\":\"canary-body\"}");
-	(void)inside(&w, &a, ask, 200);
-	(void)EXPECT(buf_has(&a.content, "canary-head"));
-	(void)EXPECT(buf_has(&a.content, "canary-body"));
-	(void)EXPECT(!buf_has(&a.sealed, "canary"));
-	(void)EXPECT(!buf_has(&a.body, "canary"));
-	asker_done(&a);
-	world_stop(&w);
-}
-
-/* ---- the time of a request ---------------------------------------------------------------------- */
-
-static void dated(struct world *w, int64_t at, bool served)
-{
-	char headers[64] = "date: ";
-	struct asker a;
-
-	date_format(headers + 6, at);
-	(void)inside(w, &a, ask_chat(headers), served ? 200 : 400);
-	(void)EXPECT(buf_has(&a.head, "confd-refused: date\n") == !served);
-	(void)EXPECT(buf_has(&a.content, REFUSAL_DATE) == !served);
-	asker_done(&a);
-}
-
-TEST(a_request_of_another_time_is_refused_with_the_time)
-{
-	struct world w;
-	int64_t now = clock_wall();
-
-	clock_set_wall_for_tests(now - 1000);
-	CHECK(world_start(&w, NULL));
-	clock_set_wall_for_tests(now);
-	dated(&w, now, true);
-	dated(&w, now - EXCHANGE_DATE_WINDOW, true);
-	dated(&w, now - EXCHANGE_DATE_WINDOW - 1, false);
-	dated(&w, now + EXCHANGE_DATE_WINDOW, true);
-	dated(&w, now + EXCHANGE_DATE_WINDOW + 1, false);
-	(void)EXPECT(w.fake.requests == 3);
-	clock_set_wall_for_tests(-1);
-	world_stop(&w);
-}
-
-TEST(a_request_from_before_the_proxy_is_refused)
-{
-	struct world w;
-	int64_t now = clock_wall();
-
-	clock_set_wall_for_tests(now);
-	CHECK(world_start(&w, NULL));
-	dated(&w, now, true);
-	dated(&w, now - 1, false);
-	clock_set_wall_for_tests(-1);
-	world_stop(&w);
-}
-
-TEST(a_date_that_is_none_is_refused)
-{
-	struct world w;
-	struct asker a;
-
-	CHECK(world_start(&w, NULL));
-	(void)inside(&w, &a, ask_chat("date: yesterday"), 400);
-	(void)EXPECT(buf_has(&a.head, "confd-refused: date\n"));
-	(void)EXPECT(w.fake.conns == 0);
-	asker_done(&a);
-	world_stop(&w);
-}
-
 /* ---- leaving ---------------------------------------------------------------------------------------- */
 
 TEST(a_client_that_leaves_while_the_workload_is_silent_is_noticed)
@@ -782,13 +529,6 @@ TEST(a_client_that_leaves_in_its_request_is_noticed)
 
 /* ---- back-pressure ------------------------------------------------------------------------------------ */
 
-static void large(struct world *w)
-{
-	w->set.max_request = 256u << 20;
-	w->set.max_response = 256u << 20;
-	w->set.workload.idle_ms = 60000;
-}
-
 /* What sockets of the loopback may hold besides ours. */
 #define SLACK (24u << 20)
 
@@ -798,7 +538,7 @@ TEST(a_client_that_does_not_read_stops_the_workload)
 	struct asker a;
 	struct ask ask = ask_chat("x-fake: huge\nx-fake-size: 60000000");
 
-	CHECK(world_start(&w, large));
+	CHECK(world_start(&w, world_large));
 	asker_init(&a, &w, OHTTP_CHUNKED);
 	a.body_max = 1;
 	asker_seal_ask(&a, &ask);
@@ -824,7 +564,7 @@ TEST(a_workload_that_does_not_read_stops_the_client)
 	auto_buf struct buf plain = buf_make(4096);
 	uint64_t sent = 0;
 
-	CHECK(world_start(&w, large));
+	CHECK(world_start(&w, world_large));
 	asker_init(&a, &w, OHTTP_CHUNKED);
 	asker_put_head(&plain, &ask);
 	asker_seal(&a, buf_slice(&plain), false);
@@ -852,9 +592,9 @@ TEST(a_large_answer_comes_through)
 	struct world w;
 	struct asker a;
 
-	CHECK(world_start(&w, large));
-	(void)inside(&w, &a, ask_chat("x-fake: huge\nx-fake-size: 6000000"),
-		     200);
+	CHECK(world_start(&w, world_large));
+	(void)asker_inside(&a, &w,
+			   ask_chat("x-fake: huge\nx-fake-size: 6000000"), 200);
 	(void)EXPECT(a.content.len == 6000000);
 	(void)EXPECT(buf_has(&a.head, "content-length: 6000000\n"));
 	asker_done(&a);
@@ -868,11 +608,11 @@ TEST(a_large_request_comes_through)
 	struct asker a;
 	struct ask ask = ask_chat(NULL);
 
-	CHECK(world_start(&w, large));
+	CHECK(world_start(&w, world_large));
 	uint8_t *room = buf_room(&body, 5000000);
 	memset(room, 'x', 5000000);
 	ask.content = slice_make(room, 5000000);
-	(void)inside(&w, &a, ask, 200);
+	(void)asker_inside(&a, &w, ask, 200);
 	(void)EXPECT(w.fake.bytes == 5000000);
 	asker_done(&a);
 	world_stop(&w);
@@ -939,14 +679,14 @@ TEST(only_what_was_not_begun_may_be_tried_again)
 	struct asker a;
 
 	CHECK(world_start(&w, impatient));
-	(void)inside(&w, &a, ask_chat("x-fake: garbage"), 502);
+	(void)asker_inside(&a, &w, ask_chat("x-fake: garbage"), 502);
 	(void)EXPECT(buf_has(&a.head, "x-should-retry: false\n"));
 	asker_done(&a);
-	(void)inside(&w, &a, ask_chat("date: yesterday"), 400);
+	(void)asker_inside(&a, &w, ask_chat("date: yesterday"), 400);
 	(void)EXPECT(!buf_has(&a.head, "x-should-retry"));
 	asker_done(&a);
 	fake_stop(&w.fake);
-	(void)inside(&w, &a, ask_chat(NULL), 502);
+	(void)asker_inside(&a, &w, ask_chat(NULL), 502);
 	(void)EXPECT(!buf_has(&a.head, "x-should-retry"));
 	asker_done(&a);
 	world_stop(&w);

@@ -1,122 +1,6 @@
 #include "proxy/tunnel.h"
 
-#include "test/proxy/visit.h"
-#include "test/proxy/world.h"
-
-/* The whole way: a local program, the tunnel, the endpoint, the model. */
-struct way {
-	struct world far;
-	struct loop *loop; /* the same one */
-	struct tunnel_settings set;
-	struct tunnel *tunnel;
-	struct listener *listener;
-	struct visit v;
-	struct trip_line line;
-	unsigned lines;
-	unsigned wanted; /* calls of want_keys */
-};
-
-static void want_keys(void *ctx)
-{
-	struct way *w = ctx;
-
-	w->wanted++;
-}
-
-static void on_line(void *ctx, const struct trip_line *line)
-{
-	struct way *w = ctx;
-
-	w->line = *line;
-	w->lines++;
-}
-
-static enum status give_keys(struct way *w, const struct ohttp_config *c)
-{
-	auto_buf struct buf list = buf_make(OHTTP_KEYS_MAX);
-	struct err err;
-
-	ohttp_keys_put(&list, c->id, c->pub);
-	return tunnel_keys(w->tunnel, buf_slice(&list), &err);
-}
-
-/* at: NULL for the endpoint. */
-static bool way_open(struct way *w, const struct addr *at)
-{
-	struct addr any, here;
-	struct err err;
-
-	w->loop = w->far.loop;
-	w->set = (struct tunnel_settings){
-		.loop = w->loop,
-		.adapters = &w->far.adapters,
-		.endpoint = { .loop = w->loop,
-			      .at = at != NULL ? *at : w->far.at,
-			      .connect_ms = 500,
-			      .head_ms = 400,
-			      .idle_ms = 2000 },
-		.want_keys = want_keys,
-		.done = on_line,
-		.ctx = w,
-	};
-	if (!EXPECT(tunnel_new(&w->set, &w->tunnel, &err) == OK) ||
-	    !EXPECT(addr_parse("127.0.0.1:0", 0, &any, &err) == OK) ||
-	    !EXPECT(listener_open(w->loop, &any, NULL, NULL, tunnel_accept,
-				  w->tunnel, &w->listener, &err) == OK))
-		return false;
-	listener_addr(w->listener, &here);
-	visit_init(&w->v, w->loop, &here);
-	return EXPECT(give_keys(w, &w->far.config) == OK);
-}
-
-static void large(struct world *w)
-{
-	w->set.max_request = 256u << 20;
-	w->set.max_response = 256u << 20;
-	w->set.workload.idle_ms = 60000;
-}
-
-static bool way_start(struct way *w)
-{
-	*w = (struct way){ .loop = NULL };
-	return world_start(&w->far, large) && way_open(w, NULL);
-}
-
-/* The fake is the endpoint, and answers without a seal. */
-static bool liar_start(struct way *w)
-{
-	*w = (struct way){ .loop = NULL };
-	return world_start(&w->far, large) && way_open(w, &w->far.fake.at);
-}
-
-static void way_stop(struct way *w)
-{
-	visit_done(&w->v);
-	listener_close(w->listener);
-	tunnel_free(w->tunnel);
-	world_stop(&w->far);
-}
-
-static bool chat(struct way *w, const char *headers, struct slice body,
-		 unsigned status)
-{
-	char all[256];
-
-	(void)snprintf(all, sizeof(all), "%s%s", VISIT_JSON,
-		       headers != NULL ? headers : "");
-	return visit_run(&w->v, "POST", VISIT_CHAT, all, body, status);
-}
-
-/* Begin a chat, and do not wait for it. */
-static void chat_begin(struct way *w, const char *headers, struct slice body)
-{
-	char all[256];
-
-	(void)snprintf(all, sizeof(all), "%s%s", VISIT_JSON, headers);
-	visit_begin(&w->v, "POST", VISIT_CHAT, all, body.len);
-	http_client_body(w->v.client, body);
-	http_client_body_end(w->v.client);
-}
+#include "test/proxy/way.h"
 
 /* ---- what goes well ------------------------------------------------------------- */
 
@@ -125,10 +9,10 @@ TEST(a_chat_goes_the_whole_way_and_back)
 	struct way w;
 
 	CHECK(way_start(&w));
-	(void)chat(&w,
-		   "authorization: Bearer sk-1\nx-custom: kept\n"
-		   "connection: close\n",
-		   VISIT_PLAIN, 200);
+	(void)way_chat(&w,
+		       "authorization: Bearer sk-1\nx-custom: kept\n"
+		       "connection: close\n",
+		       VISIT_PLAIN, 200);
 	(void)EXPECT(visit_says(&w.v, "hello from the fake"));
 	(void)EXPECT(visit_head_says(&w.v, "content-type: application/json\n"));
 	(void)EXPECT(visit_head_says(&w.v, "x-request-id: fake-1\n"));
@@ -149,13 +33,14 @@ TEST(a_connection_serves_one_request_after_the_other)
 	struct way w;
 
 	CHECK(way_start(&w));
-	(void)chat(&w, NULL, VISIT_PLAIN, 200);
+	(void)way_chat(&w, NULL, VISIT_PLAIN, 200);
 	(void)visit_run(&w.v, "GET", "/metrics", NULL, S(""), 404);
 	(void)visit_run(&w.v, "GET", "/v1/models", NULL, S(""), 200);
-	(void)chat(&w, "x-fake: status\nx-fake-size: 400\n", VISIT_PLAIN, 400);
+	(void)way_chat(&w, "x-fake: status\nx-fake-size: 400\n", VISIT_PLAIN,
+		       400);
 	(void)EXPECT(slice_eq_str(buf_slice(&w.v.body), "{}"));
 	(void)EXPECT(!visit_head_says(&w.v, "confd"));
-	(void)chat(&w, NULL, VISIT_PLAIN, 200);
+	(void)way_chat(&w, NULL, VISIT_PLAIN, 200);
 	(void)EXPECT(http_client_reusable(w.v.client));
 	way_stop(&w);
 }
@@ -165,7 +50,8 @@ TEST(each_event_arrives_at_once)
 	struct way w;
 
 	CHECK(way_start(&w));
-	chat_begin(&w, "x-fake-events: 3\nx-fake-delay: 150\n", VISIT_STREAM);
+	way_chat_begin(&w, "x-fake-events: 3\nx-fake-delay: 150\n",
+		       VISIT_STREAM);
 	(void)WORLD_UNTIL(&w, w.v.status == 200);
 	for (unsigned i = 1; i <= 3; i++) {
 		uint64_t before = w.far.fake.sent;
@@ -226,7 +112,7 @@ TEST(pages_of_other_machines_are_not_served)
 
 	CHECK(way_start(&w));
 	for (size_t i = 0; i < countof(asks); i++)
-		(void)chat(&w, asks[i].origin, VISIT_PLAIN, asks[i].status);
+		(void)way_chat(&w, asks[i].origin, VISIT_PLAIN, asks[i].status);
 	(void)EXPECT(w.far.fake.requests == 4);
 	way_stop(&w);
 }
@@ -239,7 +125,7 @@ static void leaves(const char *headers, struct slice body, size_t after)
 
 	if (!way_start(&w))
 		return;
-	chat_begin(&w, headers, body);
+	way_chat_begin(&w, headers, body);
 	(void)WORLD_UNTIL(&w,
 			  w.far.fake.requests == 1 && w.v.body.len >= after);
 	int64_t left = clock_mono_ms();
@@ -247,7 +133,7 @@ static void leaves(const char *headers, struct slice body, size_t after)
 	(void)EXPECT(WORLD_UNTIL(&w, w.far.fake.aborts == 1));
 	(void)EXPECT(clock_mono_ms() - left < 1000);
 	(void)EXPECT(w.lines == 1 && !w.line.complete);
-	(void)EXPECT(chat(&w, NULL, VISIT_PLAIN, 200));
+	(void)EXPECT(way_chat(&w, NULL, VISIT_PLAIN, 200));
 	way_stop(&w);
 }
 
@@ -264,7 +150,7 @@ static void dies(const char *headers, struct slice body)
 
 	if (!way_start(&w))
 		return;
-	chat_begin(&w, headers, body);
+	way_chat_begin(&w, headers, body);
 	(void)EXPECT(visit_wait(&w.v) && w.v.failed && w.v.status == 200);
 	(void)EXPECT(!visit_says(&w.v, "[DONE]"));
 	(void)EXPECT(WORLD_UNTIL(&w, w.lines == 1) && !w.line.complete);
@@ -284,7 +170,7 @@ TEST(an_error_event_tells_a_stream_before_it_breaks)
 	struct way w;
 
 	CHECK(way_start(&w));
-	chat_begin(&w, "x-fake: die\n", VISIT_STREAM);
+	way_chat_begin(&w, "x-fake: die\n", VISIT_STREAM);
 	(void)EXPECT(visit_wait(&w.v) && w.v.failed);
 	(void)EXPECT(visit_says(&w.v, "\"code\":\"upstream_closed\""));
 	way_stop(&w);
@@ -296,7 +182,7 @@ TEST(an_error_of_the_proxy_comes_under_seal)
 
 	CHECK(way_start(&w));
 	listener_close(take(w.far.fake.listener));
-	(void)chat(&w, NULL, VISIT_PLAIN, 502);
+	(void)way_chat(&w, NULL, VISIT_PLAIN, 502);
 	(void)EXPECT(visit_says(&w.v, "upstream_unreachable"));
 	(void)EXPECT(!visit_head_says(&w.v, "confd-authenticated"));
 	(void)EXPECT(!visit_head_says(&w.v, "x-should-retry"));
@@ -313,7 +199,8 @@ TEST(a_program_that_does_not_read_stops_the_model)
 
 	CHECK(way_start(&w));
 	w.v.body_max = 1;
-	chat_begin(&w, "x-fake: huge\nx-fake-size: 200000000\n", VISIT_PLAIN);
+	way_chat_begin(&w, "x-fake: huge\nx-fake-size: 200000000\n",
+		       VISIT_PLAIN);
 	(void)WORLD_UNTIL(&w, w.v.body.len > 0);
 	(void)EXPECT(world_stalled(&w.far) < SLACK && !w.v.done);
 	/* It waits, and goes on when there is room again. */
@@ -335,8 +222,8 @@ TEST(large_requests_and_answers_come_through)
 	uint8_t *room = buf_room(&body, 5000000);
 	memset(room, 'x', 5000000);
 	buf_grow(&body, 5000000);
-	(void)chat(&w, "x-fake: huge\nx-fake-size: 9000000\n", buf_slice(&body),
-		   200);
+	(void)way_chat(&w, "x-fake: huge\nx-fake-size: 9000000\n",
+		       buf_slice(&body), 200);
 	(void)EXPECT(w.far.fake.bytes == 5000000);
 	(void)EXPECT(w.v.body.len == 9000000);
 	(void)EXPECT(visit_head_says(&w.v, "content-length: 9000000\n"));
@@ -382,11 +269,11 @@ TEST(what_is_not_sealed_is_not_passed_on)
 	};
 	struct way w;
 
-	CHECK(liar_start(&w));
+	CHECK(way_start_liar(&w));
 	for (size_t i = 0; i < countof(bad); i++) {
 		w.far.fake.mode = bad[i].mode;
 		w.far.fake.size = bad[i].size;
-		if (!chat(&w, NULL, VISIT_PLAIN, bad[i].status) ||
+		if (!way_chat(&w, NULL, VISIT_PLAIN, bad[i].status) ||
 		    !EXPECT(visit_says(&w.v, bad[i].code)))
 			printf("mode %s\n", bad[i].mode);
 		/* It may have been accepted: no library tries again. */
@@ -406,11 +293,11 @@ TEST(an_error_in_clear_is_marked_and_its_text_left_out)
 					     500, 502, 503, 599 };
 	struct way w;
 
-	CHECK(liar_start(&w));
+	CHECK(way_start_liar(&w));
 	w.far.fake.mode = "status";
 	for (size_t i = 0; i < countof(statuses); i++) {
 		w.far.fake.size = statuses[i];
-		(void)chat(&w, NULL, VISIT_PLAIN, statuses[i]);
+		(void)way_chat(&w, NULL, VISIT_PLAIN, statuses[i]);
 		(void)EXPECT(
 			visit_head_says(&w.v, "confd-authenticated: no\n"));
 		(void)EXPECT(visit_says(&w.v, "\"code\":\"endpoint_error\""));
@@ -424,7 +311,7 @@ TEST(refusals_of_the_proxy_are_told_and_marked)
 
 	CHECK(way_start(&w));
 	endpoint_lease(w.far.endpoint, 0);
-	(void)chat(&w, NULL, VISIT_PLAIN, 503);
+	(void)way_chat(&w, NULL, VISIT_PLAIN, 503);
 	(void)EXPECT(visit_says(&w.v, "\"code\":\"endpoint_not_ready\""));
 	(void)EXPECT(visit_head_says(&w.v, "confd-authenticated: no\n"));
 	(void)EXPECT(visit_head_says(&w.v, "retry-after: 5\n"));
@@ -437,187 +324,10 @@ TEST(nobody_there_is_an_error)
 
 	CHECK(way_start(&w));
 	listener_close(take(w.far.listener));
-	(void)chat(&w, NULL, VISIT_PLAIN, 502);
+	(void)way_chat(&w, NULL, VISIT_PLAIN, 502);
 	(void)EXPECT(visit_says(&w.v, "\"code\":\"endpoint_unreachable\""));
 	(void)EXPECT(!visit_head_says(&w.v, "x-should-retry"));
 	way_stop(&w);
-}
-
-/* ---- in between --------------------------------------------------------------------------- */
-
-/* A relay that passes answers on up to some byte, and then does something. */
-struct relay {
-	struct loop *loop;
-	struct listener *listener;
-	struct addr at, to;
-	struct conn *near, *far;
-	size_t passed;	  /* bytes of the answer */
-	size_t flip;	  /* the byte that is altered; 0: none */
-	size_t cut;	  /* where it ends; 0: nowhere */
-	const char *tail; /* what then comes instead */
-	bool over;
-};
-
-static size_t relay_near_data(void *ctx, struct slice in)
-{
-	struct relay *r = ctx;
-
-	conn_write(r->far, in);
-	return in.len;
-}
-
-static void relay_end(struct relay *r)
-{
-	r->over = true;
-	if (r->tail != NULL)
-		conn_write(r->near, slice_str(r->tail));
-	conn_close(r->near);
-}
-
-static size_t relay_far_data(void *ctx, struct slice in)
-{
-	struct relay *r = ctx;
-	uint8_t copy[CONN_IN_MAX];
-	size_t n = in.len;
-
-	if (r->over || r->near == NULL)
-		return n;
-	memcpy(copy, in.p, n);
-	if (r->flip > r->passed && r->flip <= r->passed + n)
-		copy[r->flip - r->passed - 1] ^= 1;
-	if (r->cut != 0 && r->cut < r->passed + n)
-		n = r->cut - r->passed;
-	r->passed += n;
-	conn_write(r->near, slice_make(copy, n));
-	if (r->cut != 0 && r->passed >= r->cut)
-		relay_end(r);
-	return in.len;
-}
-
-static void relay_gone(struct relay *r)
-{
-	conn_free(take(r->near));
-	conn_free(take(r->far));
-}
-
-static void relay_eof(void *ctx)
-{
-	(void)ctx; /* whoever ends it will close */
-}
-
-static void relay_closed(void *ctx, const struct err *why)
-{
-	(void)why;
-	relay_gone(ctx);
-}
-
-static const struct conn_events near_callbacks = { .data = relay_near_data,
-						   .eof = relay_eof,
-						   .closed = relay_closed };
-static const struct conn_events far_callbacks = { .data = relay_far_data,
-						  .eof = relay_eof,
-						  .closed = relay_closed };
-
-static void relay_accept(void *ctx, struct conn *c)
-{
-	struct relay *r = ctx;
-	struct err err;
-
-	relay_gone(r);
-	r->near = c;
-	r->passed = 0;
-	r->over = false;
-	conn_handlers(c, &near_callbacks, r);
-	(void)EXPECT(conn_connect(r->loop, &r->to, NULL, 1000, &far_callbacks,
-				  r, &r->far, &err) == OK);
-}
-
-/* The whole way with a relay in it. */
-static bool relayed_start(struct way *w, struct relay *r)
-{
-	struct addr any;
-	struct err err;
-
-	*w = (struct way){ .loop = NULL };
-	*r = (struct relay){ .flip = 0 };
-	if (!world_start(&w->far, large) ||
-	    !EXPECT(addr_parse("127.0.0.1:0", 0, &any, &err) == OK) ||
-	    !EXPECT(listener_open(w->far.loop, &any, NULL, NULL, relay_accept,
-				  r, &r->listener, &err) == OK))
-		return false;
-	r->loop = w->far.loop;
-	r->to = w->far.at;
-	listener_addr(r->listener, &r->at);
-	return way_open(w, &r->at);
-}
-
-static void relayed_stop(struct way *w, struct relay *r)
-{
-	relay_gone(r);
-	listener_close(r->listener);
-	way_stop(w);
-}
-
-TEST(a_relay_that_does_nothing_is_not_noticed)
-{
-	struct relay r;
-	struct way w;
-
-	CHECK(relayed_start(&w, &r));
-	(void)chat(&w, NULL, VISIT_STREAM, 200);
-	(void)EXPECT(visit_says(&w.v, "[DONE]"));
-	relayed_stop(&w, &r);
-}
-
-/* Any altered byte: what came before it may have been passed on, nothing ends
- * well behind it. Some bytes of the outer head mean nothing. */
-TEST(no_altered_answer_ends_well)
-{
-	struct relay r;
-	struct way w;
-	size_t whole;
-
-	CHECK(relayed_start(&w, &r));
-	(void)chat(&w, NULL, VISIT_PLAIN, 200);
-	auto_buf struct buf good = buf_make(4096);
-	buf_put(&good, buf_slice(&w.v.body));
-	whole = r.passed;
-	for (size_t i = 1; i <= whole; i += i < 300 ? 31 : 3) {
-		r.flip = i;
-		chat_begin(&w, "", VISIT_PLAIN);
-		(void)visit_wait(&w.v);
-		bool same = !w.v.failed && w.v.status == 200 &&
-			    slice_eq(buf_slice(&w.v.body), buf_slice(&good));
-		bool seen = w.v.failed || w.v.status >= 400;
-		if (!EXPECT(seen || (i < 300 && same)))
-			printf("byte %zu of %zu\n", i, whole);
-	}
-	relayed_stop(&w, &r);
-}
-
-TEST(no_answer_that_is_cut_off_ends_well)
-{
-	struct relay r;
-	struct way w;
-	size_t whole;
-
-	CHECK(relayed_start(&w, &r));
-	(void)chat(&w, NULL, VISIT_STREAM, 200);
-	whole = r.passed;
-	for (unsigned tail = 0; tail < 2; tail++) {
-		/* An end of HTTP makes it no better. */
-		r.tail = tail == 1 ? "\r\n0\r\n\r\n" : NULL;
-		for (size_t i = 1; i < whole; i += 23) {
-			r.cut = i;
-			chat_begin(&w, "", VISIT_STREAM);
-			(void)visit_wait(&w.v);
-			(void)EXPECT(w.v.failed || w.v.status >= 500);
-			/* The last event may be there before the end is. */
-			(void)EXPECT(whole - i < 60 ||
-				     !visit_says(&w.v, "[DONE]"));
-		}
-	}
-	relayed_stop(&w, &r);
 }
 
 /* ---- keys --------------------------------------------------------------------------------- */
@@ -628,14 +338,14 @@ TEST(without_keys_nothing_is_sent)
 
 	CHECK(way_start(&w));
 	tunnel_forget(w.tunnel);
-	(void)chat(&w, NULL, VISIT_PLAIN, 503);
+	(void)way_chat(&w, NULL, VISIT_PLAIN, 503);
 	(void)EXPECT(visit_says(&w.v, "\"code\":\"keys_missing\""));
 	(void)EXPECT(visit_head_says(&w.v, "retry-after: 5\n"));
 	(void)visit_run(&w.v, "GET", "/readyz", NULL, S(""), 503);
 	(void)visit_run(&w.v, "GET", "/healthz", NULL, S(""), 200);
 	(void)EXPECT(w.far.fake.conns == 0);
-	(void)EXPECT(give_keys(&w, &w.far.config) == OK);
-	(void)chat(&w, NULL, VISIT_PLAIN, 200);
+	(void)EXPECT(way_keys(&w, &w.far.config) == OK);
+	(void)way_chat(&w, NULL, VISIT_PLAIN, 200);
 	way_stop(&w);
 }
 
@@ -648,10 +358,10 @@ TEST(keys_that_cannot_be_used_change_nothing)
 	CHECK(way_start(&w));
 	(void)EXPECT(tunnel_keys(w.tunnel, S(""), &err) != OK);
 	(void)EXPECT(tunnel_keys(w.tunnel, S("junk"), &err) == E_PARSE);
-	(void)chat(&w, NULL, VISIT_PLAIN, 200);
+	(void)way_chat(&w, NULL, VISIT_PLAIN, 200);
 	/* A point that makes every secret known. */
-	(void)EXPECT(give_keys(&w, &low) == OK);
-	(void)chat(&w, NULL, VISIT_PLAIN, 500);
+	(void)EXPECT(way_keys(&w, &low) == OK);
+	(void)way_chat(&w, NULL, VISIT_PLAIN, 500);
 	(void)EXPECT(w.far.fake.requests == 1);
 	way_stop(&w);
 }
@@ -674,16 +384,16 @@ TEST(an_unknown_key_is_asked_for_and_the_request_sent_again_once)
 
 	CHECK(way_start(&w));
 	change_keys(&w, &config);
-	chat_begin(&w, "", VISIT_PLAIN);
+	way_chat_begin(&w, "", VISIT_PLAIN);
 	(void)EXPECT(WORLD_UNTIL(&w, w.wanted == 1) && !w.v.done);
 	(void)EXPECT(w.far.fake.conns == 0);
-	(void)EXPECT(give_keys(&w, &config) == OK);
+	(void)EXPECT(way_keys(&w, &config) == OK);
 	(void)EXPECT(visit_wait(&w.v) && w.v.status == 200);
 	(void)EXPECT(WORLD_UNTIL(&w, w.lines == 1) && w.line.again);
 	(void)EXPECT(w.far.fake.requests == 1);
 	(void)EXPECT(slice_eq(buf_slice(&w.far.fake.body), VISIT_PLAIN));
 	/* From now on it is known. */
-	(void)chat(&w, NULL, VISIT_PLAIN, 200);
+	(void)way_chat(&w, NULL, VISIT_PLAIN, 200);
 	(void)EXPECT(w.wanted == 1);
 	way_stop(&w);
 }
@@ -708,7 +418,7 @@ TEST(many_that_wait_for_keys_ask_once)
 	/* One of them leaves meanwhile. */
 	visit_leave(&more[2]);
 	(void)EXPECT(WORLD_UNTIL(&w, w.lines == 1));
-	(void)EXPECT(give_keys(&w, &config) == OK);
+	(void)EXPECT(way_keys(&w, &config) == OK);
 	for (size_t i = 0; i < countof(more); i++) {
 		if (i != 2)
 			(void)EXPECT(visit_wait(&more[i]) &&
@@ -726,14 +436,14 @@ TEST(without_other_keys_nothing_is_sent_again)
 
 	CHECK(way_start(&w));
 	change_keys(&w, &config);
-	chat_begin(&w, "", VISIT_PLAIN);
+	way_chat_begin(&w, "", VISIT_PLAIN);
 	(void)WORLD_UNTIL(&w, w.wanted == 1);
 	/* The same ones: whoever said that may have lied. */
-	(void)EXPECT(give_keys(&w, &w.far.config) == OK);
+	(void)EXPECT(way_keys(&w, &w.far.config) == OK);
 	(void)EXPECT(visit_wait(&w.v) && w.v.status == 503);
 	(void)EXPECT(visit_says(&w.v, "\"code\":\"keys_changed\""));
 	(void)EXPECT(!w.line.again);
-	chat_begin(&w, "", VISIT_PLAIN);
+	way_chat_begin(&w, "", VISIT_PLAIN);
 	(void)WORLD_UNTIL(&w, w.wanted == 2);
 	tunnel_no_keys(w.tunnel);
 	(void)EXPECT(visit_wait(&w.v) && w.v.status == 503);
@@ -746,12 +456,12 @@ TEST(a_relay_that_denies_every_key_gets_two_tries_at_most)
 	struct ohttp_config config = { .id = 99 };
 	struct way w;
 
-	CHECK(liar_start(&w));
+	CHECK(way_start_liar(&w));
 	w.far.fake.mode = "unknown-key";
 	memcpy(config.pub, w.far.config.pub, sizeof(config.pub));
-	chat_begin(&w, "", VISIT_PLAIN);
+	way_chat_begin(&w, "", VISIT_PLAIN);
 	(void)WORLD_UNTIL(&w, w.wanted == 1);
-	(void)EXPECT(give_keys(&w, &config) == OK);
+	(void)EXPECT(way_keys(&w, &config) == OK);
 	(void)EXPECT(visit_wait(&w.v) && w.v.status == 503);
 	(void)EXPECT(w.far.fake.heads == 2);
 	way_stop(&w);
@@ -762,12 +472,12 @@ TEST(a_request_too_large_to_be_kept_is_not_sent_again)
 	auto_buf struct buf body = buf_make(8u << 20);
 	struct way w;
 
-	CHECK(liar_start(&w));
+	CHECK(way_start_liar(&w));
 	w.far.fake.mode = "unknown-key";
 	uint8_t *room = buf_room(&body, 3000000);
 	memset(room, 'x', 3000000);
 	buf_grow(&body, 3000000);
-	(void)chat(&w, NULL, buf_slice(&body), 503);
+	(void)way_chat(&w, NULL, buf_slice(&body), 503);
 	(void)EXPECT(visit_says(&w.v, "\"code\":\"keys_changed\""));
 	(void)EXPECT(w.far.fake.heads == 1 && w.wanted == 1);
 	way_stop(&w);
@@ -821,7 +531,8 @@ TEST(draining_lets_streams_end)
 	bool done = false;
 
 	CHECK(way_start(&w));
-	chat_begin(&w, "x-fake-events: 5\nx-fake-delay: 30\n", VISIT_STREAM);
+	way_chat_begin(&w, "x-fake-events: 5\nx-fake-delay: 30\n",
+		       VISIT_STREAM);
 	(void)WORLD_UNTIL(&w, w.v.parts > 0);
 	tunnel_drain(w.tunnel, on_done, &done);
 	(void)EXPECT(visit_wait(&w.v) && !w.v.failed);

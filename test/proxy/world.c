@@ -3,7 +3,7 @@
 #include "core/keybox.h"
 #include "proxy/bhttp.h"
 
-static void on_line(void *ctx, const struct exchange_line *line)
+static void on_line(void *ctx, const struct outcome *line)
 {
 	struct world *w = ctx;
 
@@ -338,4 +338,18 @@ struct ask ask_stream(const char *headers)
 bool buf_has(const struct buf *b, const char *text)
 {
 	return slice_search(buf_slice(b), slice_str(text)) < b->len;
+}
+
+void world_large(struct world *w)
+{
+	w->set.max_request = 256u << 20;
+	w->set.max_response = 256u << 20;
+	w->set.workload.idle_ms = 60000;
+}
+
+bool asker_inside(struct asker *a, struct world *w, struct ask ask,
+		  unsigned status)
+{
+	asker_init(a, w, OHTTP_CHUNKED);
+	return asker_run(a, &ask) && EXPECT(a->inner == status);
 }

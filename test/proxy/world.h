@@ -32,7 +32,7 @@ struct world {
 	struct addr at; /* of the endpoint */
 	struct ohttp_config config;
 	struct buf keybox;
-	struct exchange_line line; /* of the latest exchange */
+	struct outcome line; /* of the latest exchange */
 	unsigned lines;
 };
 
@@ -40,6 +40,9 @@ struct world {
  * set_up (may be NULL) changes the settings before they are used. */
 bool world_start(struct world *w, void (*set_up)(struct world *w));
 void world_stop(struct world *w);
+
+/* A set_up: messages of up to 256 MiB, and time for them. */
+void world_large(struct world *w);
 
 /* The keybox with one key, of this id and made from this seed, valid from an
  * hour ago to an hour from now. */
@@ -107,6 +110,10 @@ void asker_open(struct asker *a, bool last);
 /* All of it, for a chat request in JSON; true when it was answered 200
  * outside and opens. */
 bool asker_run(struct asker *a, const struct ask *ask);
+
+/* Run one request and look at its status inside; nothing else is wrong. */
+bool asker_inside(struct asker *a, struct world *w, struct ask ask,
+		  unsigned status);
 
 /* A POST of a chat, plain and streaming; headers as above. */
 struct ask ask_chat(const char *headers);

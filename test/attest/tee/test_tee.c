@@ -33,8 +33,44 @@ TEST(every_row_that_this_build_has_is_whole)
 			continue;
 		CHECK(t->detect != NULL && t->open != NULL);
 		CHECK(t->close != NULL && t->issue != NULL);
-		CHECK(t->verify != NULL && t->n_mandatory > 0);
+		CHECK(t->verify != NULL && t->n_mandatory != NULL &&
+		      *t->n_mandatory > 0);
 	}
+}
+
+TEST(every_kind_of_policy_has_a_tee)
+{
+	struct err err;
+
+	CHECK(tee_check("snp", &err) == OK);
+	CHECK(tee_check("tdx", &err) == OK);
+	CHECK(tee_find(S("snp"))->warning == NULL);
+}
+
+TEST(roots_for_tests_are_certificates)
+{
+	auto_world struct world w;
+	struct tee_roots roots = { .n = 77 };
+	auto_buf struct buf many = buf_make(1u << 20);
+	struct err err;
+
+	world_init(&w);
+	struct slice pem = buf_slice(&w.root);
+	struct slice cert = slice_from(
+		pem, slice_search(pem, S("-----BEGIN CERTIFICATE-----")));
+	CHECK(tee_test_roots_allowed());
+	CHECK(tee_roots_parse(S(""), &roots, &err) == E_CONF);
+	CHECK(tee_roots_parse(S("x"), &roots, &err) == E_CONF);
+	CHECK(roots.n == 77);
+	CHECK(tee_roots_parse(cert, &roots, &err) == OK);
+	CHECK(roots.n == 1);
+	CHECK(memcmp(roots.spki[0], w.root_digest, 32) == 0);
+	for (size_t i = 0; i < TEE_ROOTS_MAX; i++)
+		buf_put(&many, cert);
+	CHECK(tee_roots_parse(buf_slice(&many), &roots, &err) == OK);
+	CHECK(roots.n == TEE_ROOTS_MAX);
+	buf_put(&many, cert);
+	CHECK(tee_roots_parse(buf_slice(&many), &roots, &err) == E_CONF);
 }
 
 TEST(no_device_where_nothing_was_set_up)

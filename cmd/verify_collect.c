@@ -1,0 +1,124 @@
+/* confd verify collect: evidence of the machine that it runs on. */
+#include "attest/tee/tee.h"
+#include "cmd/verify.h"
+#include "cmd/verify_input.h"
+#include "core/cleanup.h"
+#include "core/json.h"
+
+#define NONCE_LEN 32
+#define DATA_LEN 64
+
+static enum status nothing_here(const struct verify_opts *o, struct err *err)
+{
+	if (o->tee != NULL || err->code != E_NOTFOUND)
+		return err->code;
+	return err_set(err, E_NOTFOUND,
+		       "this machine has no TEE that this build can use: run "
+		       "it inside a confidential VM, or give --tee sim "
+		       "--sim-root FILE to try it");
+}
+
+static void warn(const struct tee *tee)
+{
+	if (tee->warning != NULL)
+		(void)fprintf(stderr, "confd verify: warning: %s\n",
+			      tee->warning);
+}
+
+/* A whole bundle, for `verify bundle --purpose user-data`: bound to a nonce,
+ * and to no connection or key. */
+static enum status collect_bundle(const struct verify_opts *o, struct err *err)
+{
+	auto_tee_device struct tee_device *d = NULL;
+	auto_buf struct buf out = buf_make(EVIDENCE_MAX);
+	const struct tee_settings settings = { .sim_root = o->sim_root };
+	struct statement s = { .purpose = PURPOSE_USER_DATA };
+	size_t len = 0;
+
+	TRY(verify_input_hex("nonce", o->nonce, s.nonce, NONCE_LEN, &len, err));
+	if (len != NONCE_LEN)
+		return err_set(err, E_USAGE,
+			       "--nonce: expected %d hex digits, found %zu",
+			       2 * NONCE_LEN, 2 * len);
+	if (tee_device_open(&settings, o->tee, &d, err) != OK)
+		return nothing_here(o, err);
+	warn(tee_device_tee(d));
+	TRY(tee_device_attest(d, &s, &out, err));
+	printf("%s\n", buf_cstr(&out));
+	return OK;
+}
+
+static void print_report(const struct evidence *e, const char *tee,
+			 const uint8_t data[static DATA_LEN])
+{
+	auto_buf struct buf text = buf_make(2 * EVIDENCE_MAX);
+	struct json_out w = { .buf = &text };
+
+	json_open_object(&w, NULL);
+	json_put_cstr(&w, "tee", tee);
+	json_put_hex(&w, "report_data", slice_make(data, DATA_LEN));
+	json_put_base64(&w, "report", buf_slice(&e->report));
+	json_open_object(&w, "collateral");
+	for (size_t i = 0; i < e->collateral.n; i++)
+		json_put_str(&w, e->collateral.item[i].name,
+			     buf_slice(&e->collateral.item[i].text));
+	json_close_object(&w);
+	json_close_object(&w);
+	printf("%s\n", buf_cstr(&text));
+}
+
+/* The one that was asked for, or the first that is here. */
+static enum status choose(const struct verify_opts *o,
+			  const struct tee_settings *s, const struct tee **out,
+			  struct err *err)
+{
+	if (o->tee != NULL) {
+		TRY(tee_check(o->tee, err));
+		*out = tee_find(slice_str(o->tee));
+		return OK;
+	}
+	for (size_t i = 0; tee_at(i) != NULL; i++) {
+		*out = tee_at(i);
+		if ((*out)->missing == NULL && (*out)->detect(s, err) == OK)
+			return OK;
+	}
+	err->code = E_NOTFOUND;
+	return nothing_here(o, err);
+}
+
+/* The report alone, of data that are the caller's. */
+static enum status collect_report(const struct verify_opts *o, struct err *err)
+{
+	const struct tee_settings settings = { .sim_root = o->sim_root };
+	const struct tee *tee = NULL;
+	auto_evidence struct evidence e;
+	uint8_t data[DATA_LEN];
+	void *device = NULL;
+	size_t len = 0;
+
+	evidence_init(&e);
+	TRY(verify_input_hex("report-data", o->report_data, data, DATA_LEN,
+			     &len, err));
+	TRY(choose(o, &settings, &tee, err));
+	TRY(tee->open(&settings, &device, err));
+	warn(tee);
+	enum status status = tee->issue(device, data, &e, err);
+	tee->close(device);
+	TRY(status);
+	print_report(&e, tee->name, data);
+	return OK;
+}
+
+enum status verify_collect_run(void *opts, const struct opt_args *args,
+			       struct err *err)
+{
+	const struct verify_opts *o = opts;
+
+	(void)args;
+	if ((o->nonce != NULL) == (o->report_data != NULL))
+		return err_set(err, E_USAGE,
+			       "expected --nonce (a whole bundle) or "
+			       "--report-data (the report alone)");
+	return o->nonce != NULL ? collect_bundle(o, err)
+				: collect_report(o, err);
+}

@@ -1,0 +1,643 @@
+"""Genuine evidence, and evidence that is not, through the real program: exit
+codes and JSON of every vector, and a sample of the mutations that their rules
+list.  The vectors are looked for in $CONFD_VECTORS."""
+
+import base64
+import json
+import os
+import re
+import shutil
+import tempfile
+
+from lib import TOP, Place, Skip, check, confd, run
+
+VECTORS = os.environ.get("CONFD_VECTORS", os.path.join(TOP, "..", "shared", "vectors"))
+WORD = {0: "ok", 2: "refused", 3: "incomplete"}
+STEP = {"step", "ok", "outcome", "expected", "found", "source"}
+# Reasons of time, or that something is missing: nothing is refused, but open.
+SNP_TIMES = {"CERT_TIME", "CRL_TIME", "NO_LEAF_CERT"}
+TDX_TIMES = {"CRL_TIME", "TCB_INFO_TIME", "QE_IDENTITY_TIME", "TCB_SIGNER_TIME"}
+
+table = {}
+place = Place()
+
+
+def at(*names):
+    return os.path.join(VECTORS, *names)
+
+
+def cases(kind):
+    """Each case of a kind: its folder, and what case.json says."""
+    if not os.path.isdir(at(kind)):
+        raise Skip("no vectors (CONFD_VECTORS)")
+    for name in sorted(os.listdir(at(kind))):
+        path = at(kind, name)
+        if os.path.exists(os.path.join(path, "case.json")):
+            with open(os.path.join(path, "case.json")) as f:
+                yield path, json.load(f)
+
+
+def have(option, path):
+    return [option, path] if os.path.exists(path) else []
+
+
+def verify(kind, code, *args):
+    """Run it; the exit code must be this, and the JSON say the same."""
+    done = confd("verify", *args, "--json", ok=False)
+    row = table.setdefault(kind, {0: 0, 2: 0, 3: 0, "wrong": 0})
+    right = done.returncode == code
+    row[code if right else "wrong"] += 1
+    check(right, kind, args, f"expected {code}, found {done.returncode}", done.stderr)
+    out = json.loads(done.stdout)
+    check({"verdict", "tee", "claims", "trace", "not_proven"} <= set(out), list(out))
+    check(out["verdict"] == WORD[code], out["verdict"], code)
+    check(("reason" in out) == (code != 0) and bool(out["not_proven"]) == (code == 0), out)
+    for step in out["trace"]:
+        check(STEP <= set(step) and step["ok"] == (step["outcome"] == "ok"), step)
+    bad = [s for s in out["trace"] if not s["ok"]]
+    check(bool(bad) == (code != 0), bad)
+    check((code == 2) == any(s["outcome"] == "failed" for s in bad) or code == 3, bad)
+    return out
+
+
+def failed(out):
+    return {s["step"] for s in out["trace"] if not s["ok"]}
+
+
+def written(name, data):
+    with open(place.path(name), "wb") as f:
+        f.write(data)
+    return place.path(name)
+
+
+def read(*names):
+    with open(os.path.join(*names), "rb") as f:
+        return f.read()
+
+
+# ---- SEV-SNP
+
+
+def leaf(path):
+    return os.path.join(path, "vlek.der" if os.path.exists(os.path.join(path, "vlek.der"))
+                        else "vcek.der")
+
+
+def chain(path):
+    return written("chain.pem", read(path, "ask.pem") + read(path, "ark.pem"))
+
+
+def snp_args(path, case, crl=True, time=None):
+    there = os.path.exists(os.path.join(path, "ask.pem"))
+    return ["snp", os.path.join(path, "report.bin"), *have("--vcek", leaf(path)),
+            *(["--chain", chain(path)] if there else []),
+            *(have("--crl", os.path.join(path, "crl.der")) if crl else []),
+            "--at", time or case.get("verification_time", "2026-01-01T00:00:00Z")]
+
+
+def code_of(reasons, times):
+    return 0 if not reasons else 3 if set(reasons) <= times else 2
+
+
+def snp_fields(out, case):
+    claims, fields = out["claims"], case["fields"]
+    for name in ("version", "vmpl", "guest_svn", "measurement", "report_data", "host_data",
+                 "chip_id", "family_id", "image_id", "id_key_digest", "policy"):
+        check(claims[name] == fields[name], name, claims[name], fields[name])
+    check(claims["product"] == case["product"] and claims["key"] == case["signer"], claims)
+    check(claims["reported_tcb"]["snp"] == fields["reported_tcb"]["snp"], claims)
+    check(claims["debug"] == fields["policy_bits"]["debug"], claims)
+
+
+def test_every_snp_case():
+    for path, case in cases("snp"):
+        reasons, flags = case["expect"]["reasons"], case.get("policy_flags", [])
+        args = snp_args(path, case)
+        code = code_of(reasons, SNP_TIMES)
+        for flag, expect in (("POLICY_DEBUG", "debug=true"), ("VMPL_NONZERO", "vmpl=1")):
+            if flag in flags and code == 0:
+                out = verify("snp, default policy", 2, *args)
+                check(out["claims"] != {} and len(failed(out)) == 1, failed(out))
+                args += ["--expect", expect]
+        out = verify("snp, genuine" if code == 0 else "snp, signature", code, *args)
+        if code == 0:
+            snp_fields(out, case)
+            want = "good" if "--crl" in args else "unchecked"
+            check(out["claims"]["revocation"] == want, out["claims"])
+            check(("not revoke" in str(out["not_proven"])) == (want != "good"), out)
+        if os.path.exists(os.path.join(path, "auxblob.bin")):
+            verify("snp, by table", code, *[a for a in args if a not in ("--vcek", leaf(path))],
+                   "--certs-table", os.path.join(path, "auxblob.bin"))
+
+
+def test_every_snp_case_at_its_times():
+    for path, case in cases("snp"):
+        tolerated = []
+        for flag, expect in (("POLICY_DEBUG", "debug=true"), ("VMPL_NONZERO", "vmpl=1")):
+            if flag in case["policy_flags"]:
+                tolerated += ["--expect", expect]
+        for t in case.get("times", []):
+            for crl, member in ((True, "expect"), (False, "expect_without_crl")):
+                verify("snp, times", code_of(t[member], SNP_TIMES),
+                       *snp_args(path, case, crl, t["at"]), *tolerated)
+
+
+def test_every_synthetic_snp_case():
+    for path, case in cases("snp_synth"):
+        args = snp_args(path, case)
+        root = ["--trust-root", os.path.join(path, "ark.pem")]
+        code = 0 if case["expect"]["appraisal"] == "accept" else 2
+        out = verify("snp, own root", code, *args, *root)
+        if code == 0:
+            check("any protection by hardware" in out["not_proven"][0], out["not_proven"])
+            check(out["claims"]["root_pinned"] is False, out["claims"])
+        verify("snp, own root, not trusted", 2, *args)
+
+
+def test_missing_snp_collateral_is_incomplete():
+    path, case = next((p, c) for p, c in cases("snp") if not c["policy_flags"])
+    report = os.path.join(path, "report.bin")
+    time = ["--at", case["verification_time"]]
+    out = verify("snp, missing", 3, "snp", report, *time)
+    check("snp.certs.leaf" in failed(out) and out["claims"] == {}, out)
+    verify("snp, missing", 3, "snp", report, "--vcek", leaf(path), *time)
+    verify("snp, missing", 3, *snp_args(path, case, crl=False), "--expect", "revocation=good")
+    check(confd("verify", "snp", report, "--vcek", written("empty", b""), *time,
+                ok=False).returncode == 3)
+    # And now, long after, what was good then is open.
+    verify("snp, missing", 3, *snp_args(path, case, time="2099-01-01T00:00:00Z"))
+
+
+def test_every_form_of_a_file_is_read():
+    path, case = next((p, c) for p, c in cases("snp") if not c["policy_flags"])
+    report, der = read(path, "report.bin"), read(leaf(path))
+    pem = b"-----BEGIN %s-----\n" + base64.encodebytes(report) + b"-----END %s-----\n"
+    forms = {
+        "hex": report.hex().encode(), "HEX": b"0x" + report.hex().upper().encode() + b"\n",
+        "lines": b"\n".join(report.hex().encode()[i:i + 60] for i in range(0, 2368, 60)),
+        "base64": base64.encodebytes(report), "one line": base64.b64encode(report) + b"\n",
+        "base64url": base64.urlsafe_b64encode(report).rstrip(b"="),
+        "pem": pem.replace(b"%s", b"SNP REPORT"),
+    }
+    more = ["--chain", chain(path), "--at", case["verification_time"]]
+    for form, text in forms.items():
+        for cert in (der, base64.b64encode(der), der.hex().encode()):
+            out = verify("snp, forms", 0, "snp", written("report", text), "--vcek",
+                         written("vcek", cert), *more)
+            check(out["claims"]["measurement"] == case["fields"]["measurement"], form)
+    done = confd("verify", "snp", "-", "--vcek", leaf(path), *more, stdin=report.hex())
+    check("\nok: " in done.stdout and "Not proven: " in done.stdout, done.stdout)
+    check(all(line.startswith("ok  ") for line in done.stdout.split("\n\n")[0].splitlines()))
+    for text in (forms["hex"][:-1], forms["base64"] + b"!", b"", b"zz", forms["hex"] + b"00"):
+        verify("snp, forms", 2, "snp", written("report", text), "--vcek", leaf(path), *more)
+
+
+def mutate(data, rule, base=0):
+    value, offset = rule.get("value"), rule.get("offset", 0)
+    data = bytearray(data)
+    if rule["op"] == "truncate":
+        return bytes(data[:rule["length"]])
+    value = bytes.fromhex(value)
+    if rule["op"] == "append":
+        return bytes(data) + value
+    offset = base + offset if offset >= 0 else len(data) + offset
+    for i, byte in enumerate(value):
+        data[offset + i] = byte if rule["op"] == "set" else data[offset + i] ^ byte
+    return bytes(data)
+
+
+def test_snp_mutations_are_refused():
+    rules = json.loads(read(at("snp"), "NEGATIVE_RULES.json"))["rules"] if list(cases("snp")) else []
+    wanted = ("genoa-v2", "milan-v2-vlek-cvm-reverse-pr-93", "turin-v5", "milan-v5-vcek-teekit-bcc")
+    n = 0
+    for path, case in cases("snp"):
+        if not os.path.basename(path).startswith(wanted):
+            continue
+        for rule in rules:
+            if rule["op"] not in ("set", "xor", "truncate", "append"):
+                continue
+            on = leaf(path) if rule["file"] == "LEAF" else os.path.join(path, rule["file"])
+            changed = mutate(read(on), rule)
+            if changed == read(on):
+                continue
+            args = snp_args(path, case)
+            args[args.index(on)] = written("changed", changed)
+            out = verify("snp, mutations", 2, *args)
+            check(out["claims"] == {}, rule["id"])
+            n += 1
+    check(n > 100, n)
+
+
+# ---- TDX
+
+
+def tdx_args(path, time, folder=".", quote="quote.bin"):
+    return ["tdx", os.path.join(path, quote), "--at", time, "--collateral",
+            os.path.join(path, folder)]
+
+
+def tdx_code(case, e):
+    """What the defaults make of an evaluation, and of what its platform is."""
+    if e["expect"] != "status":
+        return code_of(e["reasons"], TDX_TIMES)
+    flags = [f for f in case["policy_flags"] if f != "REPORT_DATA_ALL_ZERO"]
+    return 2 if flags or e["tcb_status"] != "UpToDate" or e["detail"]["advisories"] else 0
+
+
+def test_every_tdx_case():
+    for path, case in cases("tdx"):
+        for e in case["evaluations"]:
+            code = tdx_code(case, e)
+            args = tdx_args(path, e["at"], e["collateral"])
+            out = verify("tdx, evaluations", code, *args)
+            if e["expect"] == "status":
+                claims = out["claims"]
+                check(claims["tcb_status"] == e["tcb_status"], claims)
+                check(claims["advisories"] == e["detail"]["advisories"], claims)
+                for name, field in (("mrtd", "mr_td"), ("rtmr0", "rtmr0"), ("rtmr3", "rtmr3"),
+                                    ("report_data", "report_data"), ("mrseam", "mr_seam")):
+                    check(claims[name] == case["fields"][field], name)
+            if os.path.exists(os.path.join(path, "quote_padded.bin")):
+                verify("tdx, padded", code,
+                       *tdx_args(path, e["at"], e["collateral"], "quote_padded.bin"))
+            for shift in e.get("time_shifts", []):
+                stale = code_of(shift["reasons"], TDX_TIMES)
+                verify("tdx, times", stale, *tdx_args(path, shift["at"], e["collateral"]))
+
+
+def test_a_tdx_quote_without_collateral_is_incomplete():
+    for path, case in cases("tdx"):
+        alone = case["signature_only"]
+        code = 3 if alone["expect"] == "valid" else code_of(alone["expect"], TDX_TIMES)
+        out = verify("tdx, no collateral", code, "tdx", os.path.join(path, "quote.bin"), "--at",
+                     alone["at"])
+        check(out["claims"] == {}, out["claims"])
+
+
+def test_tdx_flags_can_be_expected():
+    for path, case in cases("tdx"):
+        if case["policy_flags"] != ["SEPT_VE_DISABLE_CLEAR"]:
+            continue
+        for e in case["evaluations"]:
+            if e.get("tcb_status") == "UpToDate" and e["expect"] == "status":
+                args = tdx_args(path, e["at"], e["collateral"])
+                check(failed(verify("tdx, flags", 2, *args)) == {"policy.sept_ve_disable"})
+                verify("tdx, flags", 0, *args, "--expect", "sept_ve_disable=false")
+                verify("tdx, flags", 2, *args, "--expect", "sept_ve_disable=true")
+
+
+def test_event_logs_lead_to_the_registers():
+    n = 0
+    for path, case in cases("tdx"):
+        log = case.get("event_log")
+        e = next((e for e in case["evaluations"] if e["expect"] == "status"), None)
+        if log is None or e is None:
+            continue
+        data = read(path, log["data"])
+        args = tdx_args(path, e["at"], e["collateral"])
+        code = tdx_code(case, e)
+        out = verify("tdx, event logs", code, *args, "--event-log", written("log", data))
+        steps = {s["step"]: s["ok"] for s in out["trace"]}
+        check(all(steps[f"eventlog.rtmr{i}"] for i in log["registers_used"]), steps)
+        spoilt = (re.sub(rb'("digest": *")([0-9a-f])', lambda m: m[1] + (b"0" if m[2] != b"0" else b"1"),
+                         data, count=1) if data.lstrip()[:1] == b"["
+                  else mutate(data, {"op": "xor", "offset": 200, "value": "01"}))
+        check(spoilt != data)
+        verify("tdx, event logs", 2, *args, "--event-log", written("log", spoilt))
+        verify("tdx, event logs", 2, *args, "--event-log", written("log", b"{}"))
+        n += 1
+    check(n > 0)
+
+
+def test_every_synthetic_tdx_case():
+    names = ("quote.bin", "tcb_info.json", "tcb_info_issuer_chain.pem", "qe_identity.json",
+             "qe_identity_issuer_chain.pem", "root_ca_crl.der", "pck_crl.der")
+    for path, case in cases("tdx_synth"):
+        time = case.get("verification_time", "2023-06-01T00:00:00Z")
+        args = tdx_args(path, time)
+        expect = case["expect"]
+        root = ["--trust-root", os.path.join(path, "root.pem")]
+        if "reasons" not in expect:  # the sample whose chain is not PEM
+            check(not all(os.path.exists(os.path.join(path, n)) for n in names))
+            verify("tdx, own root", 2, *args)
+            continue
+        flags = expect["policy_flags"]
+        bad = flags or expect["tcb_status"] not in ("UpToDate", None)
+        code = code_of(expect["reasons"], TDX_TIMES) or (2 if bad else 0)
+        # Most of these quotes have the bit clear, which is no matter of theirs.
+        if not case["fields"]["td_attributes_bits"]["sept_ve_disable"]:
+            args += ["--expect", "sept_ve_disable=false"]
+        out = verify("tdx, own root", code, *args, *root)
+        if out["claims"]:
+            check(out["claims"]["tcb_status"] == expect["tcb_status"], out["claims"])
+        if expect["tcb_status"] in ("SWHardeningNeeded", "ConfigurationNeeded"):
+            listed = ",".join(out["claims"]["advisories"])
+            verify("tdx, own root", 0, *args, *root, "--expect", "advisories=" + listed,
+                   "--expect", "tcb_status=" + expect["tcb_status"])
+        if expect["tcb_status"] == "OutOfDate":  # never, whoever expects it
+            verify("tdx, own root", 2, *args, *root, "--expect", "tcb_status=OutOfDate")
+        verify("tdx, own root, not trusted", 2, *args)
+
+
+def tdx_mutations(case, quote, rules):
+    for rule in rules:
+        if rule["op"] == "truncate_frac":
+            length = {"empty": 0, "truncate_half": len(quote) // 2}.get(rule["id"], len(quote) - 1)
+            yield rule, quote[:length]
+            continue
+        start, width = case["layout"][rule["base"]]
+        if rule["op"] in ("set", "xor"):
+            yield rule, mutate(quote, rule, start)
+        elif rule["op"] == "add":
+            size = min(width, 4)
+            value = int.from_bytes(quote[start:start + size], "little") + rule["value"]
+            yield rule, quote[:start] + value.to_bytes(size, "little") + quote[start + size:]
+
+
+def test_tdx_mutations_are_refused():
+    n = 0
+    for path, case in cases("tdx"):
+        e = next((e for e in case["evaluations"] if tdx_code(case, e) == 0), None)
+        if e is None or n > 120:
+            continue
+        rules = json.loads(read(at("tdx"), "NEGATIVE_RULES.json"))["rules"]
+        args = tdx_args(path, e["at"], e["collateral"])
+        for rule, changed in tdx_mutations(case, read(path, "quote.bin"), rules):
+            args[1] = written("quote", changed)
+            out = verify("tdx, mutations", 2, *args)
+            check(out["claims"] == {}, rule["id"])
+            n += 1
+    check(n > 100, n)
+
+
+def spoil_collateral(folder, rule):
+    """Apply a rule to the copy in folder; false where it changes nothing."""
+    name = os.path.join(folder, rule["file"])
+    before = data = read(name)
+    if rule["op"] in ("replace", "replace1", "regex"):
+        data = data.replace(rule["a"].encode(), rule["b"].encode(),
+                            -1 if rule["op"] == "replace" else 1)
+    elif rule["op"] == "swap":
+        data = read(at("tdx", "_extra_collateral"), rule["a"])
+    elif rule["op"] == "swapself":
+        data = read(folder, rule["a"])
+    elif rule["op"] == "xorlast":
+        data = data[:-1] + bytes([data[-1] ^ 1])
+    else:  # a digit of the signature
+        i = data.index(b'"signature":"') + 33
+        data = data[:i] + (b"1" if data[i:i + 1] == b"0" else b"0") + data[i + 1:]
+    with open(name, "wb") as f:
+        f.write(data)
+    return data != before
+
+
+def test_spoilt_tdx_collateral_is_refused_and_missing_is_incomplete():
+    path, case, e = next((p, c, c["evaluations"][0]) for p, c in cases("tdx")
+                         if c["evaluations"] and tdx_code(c, c["evaluations"][0]) == 0)
+    names = [n for n in os.listdir(path) if n.startswith(("tcb", "qe", "root", "pck_crl"))]
+    rules = json.loads(read(at("tdx"), "COLLATERAL_RULES.json"))["rules"]
+    with tempfile.TemporaryDirectory(dir=place.dir) as folder:
+        args = ["tdx", os.path.join(path, "quote.bin"), "--at", e["at"], "--collateral", folder]
+
+        def copy(rename={}):
+            for n in os.listdir(folder):
+                os.unlink(os.path.join(folder, n))
+            for n in names:
+                shutil.copy(os.path.join(path, n), os.path.join(folder, rename.get(n, n)))
+
+        for rule in rules:
+            copy()
+            if spoil_collateral(folder, rule):
+                check(verify("tdx, collateral", 2, *args)["claims"] == {}, rule["id"])
+        for n in names:
+            copy()
+            os.unlink(os.path.join(folder, n))
+            verify("tdx, missing", 3, *args)
+        # By the names of the service, and hex in place of binary.
+        copy({"tcb_info.json": "tcb", "qe_identity.json": "identity", "pck_crl.der": "pckcrl",
+              "tcb_info_issuer_chain.pem": "TCB-Info-Issuer-Chain",
+              "qe_identity_issuer_chain.pem": "SGX-Enclave-Identity-Issuer-Chain",
+              "root_ca_crl.der": "IntelSGXRootCA.der"})
+        crl = os.path.join(folder, "pckcrl")
+        data = read(crl)
+        with open(crl, "wb") as f:
+            f.write(data.hex().encode())
+        verify("tdx, names", 0, *args)
+        shutil.copy(os.path.join(path, "tcb_info.json"), folder)
+        done = confd("verify", *args, ok=False)
+        check(done.returncode == 64 and "found both" in done.stderr, done)
+    check(confd("verify", *args, ok=False).returncode in (1, 74))  # no such directory
+
+
+# ---- GPUs
+
+
+def gpu_args(path, case, report="report.bin"):
+    return ["gpu", os.path.join(path, report), "--chain", os.path.join(path, "gpu_cert_chain.pem"),
+            *have("--rim", os.path.join(path, "vbios_rim.xml")),
+            *have("--rim", os.path.join(path, "driver_rim.xml")),
+            "--nonce", case["nonce"], "--at", case["verification_time"]]
+
+
+def test_every_gpu_case():
+    """None comes with OCSP responses: what is genuine is incomplete, unless
+    that is expected."""
+    waived = ["--expect", "revocation=missing"]
+    for path, case in cases("gpu"):
+        args, overall = gpu_args(path, case), case["expect"]["overall"]
+        code = {"accept": 0, "reject": 2}.get(overall, 3)
+        out = verify("gpu", code or 3, *args)
+        if code == 0:
+            check(failed(out) == {"gpu.policy.revocation"}, failed(out))
+        out = verify("gpu, revocation waived", code, *args, *waived)
+        if code != 0:
+            continue
+        claims = out["claims"]
+        check(claims["vbios"] == case["vbios_version"] and claims["nonce"] == case["nonce"])
+        check(claims.get("driver", "") == (case["driver_version"] or ""), claims)
+        other = "00" + case["nonce"][2:]
+        verify("gpu, nonce", 2, *[other if a == case["nonce"] else a for a in args], *waived)
+        no_nonce = [a for a in args if a not in ("--nonce", case["nonce"])]
+        verify("gpu, nonce", 3, *no_nonce, *waived)
+        for rim in ("vbios_rim.xml", "driver_rim.xml"):
+            if os.path.exists(os.path.join(path, rim)):
+                i = args.index(os.path.join(path, rim))
+                verify("gpu, missing", 3, *args[:i - 1], *args[i + 1:], *waived)
+
+
+def test_gpu_mutations_are_refused():
+    path, case = next((p, c) for p, c in cases("gpu") if c["expect"]["overall"] == "accept")
+    report = read(path, "report.bin")
+    args, n = gpu_args(path, case), 0
+    for rule in json.loads(read(at("gpu"), "NEGATIVE_RULES.json"))["report_rules"]:
+        if rule["op"] not in ("set", "xor"):
+            continue
+        start = case["layout"][rule["base"]][0]
+        args[1] = written("report", mutate(report, rule, start))
+        verify("gpu, mutations", 2, *args)
+        n += 1
+    check(n > 10, n)
+    other = next(p for p, c in cases("gpu") if p != path and c["expect"]["report_layer"] == "valid")
+    args = gpu_args(path, case)
+    args[3] = os.path.join(other, "gpu_cert_chain.pem")
+    verify("gpu, mutations", 2, *args)
+
+
+def test_gpu_rims_of_other_versions_are_passed_over():
+    path, case = next((p, c) for p, c in cases("gpu") if c["expect"]["overall"] == "accept"
+                      and c["driver_version"])
+    rims = [x for n in sorted(os.listdir(at("gpu", "_rims")))[:6] if n.endswith(".xml")
+            for x in ("--rim", at("gpu", "_rims", n))]
+    args = gpu_args(path, case)
+    verify("gpu, many rims", 0, *args, *rims, "--expect", "revocation=missing")
+    verify("gpu, many rims", 2, *[a for a in args if not a.endswith("_rim.xml") and a != "--rim"],
+           *rims, "--expect", "revocation=missing")
+
+
+# ---- Expectations, manifests, usage
+
+
+def test_expectations():
+    path, case = next((p, c) for p, c in cases("snp") if not c["policy_flags"])
+    args, f = snp_args(path, case), case["fields"]
+    good = ["measurement=" + f["measurement"], "measurement=" + f["measurement"].upper(),
+            "report_data=" + f["report_data"], "vmpl=0", "vmpl=0x0",
+            "product=" + case["product"], f"policy={f['policy']}", "debug=false",
+            f"reported_tcb.snp={f['reported_tcb']['snp']}", "key=" + case["signer"]]
+    for e in good:
+        out = verify("expectations", 0, *args, "--expect", e)
+        check(out["trace"][-1]["step"] == "expect." + e.split("=")[0], out["trace"][-1])
+    bad = ["measurement=" + "00" * 48, "vmpl=1", "product=Rome", "debug=true", "version=9",
+           "host_data=" + "11" * 32]
+    for e in bad:
+        out = verify("expectations", 2, *args, "--expect", e)
+        check(any(s.endswith(e.split("=")[0]) for s in failed(out)), failed(out))
+    for e, word in (("measurement=00", "96 hex digits"), ("mesurement=00", "'measurement'"),
+                    ("vmpl=x", "a number"), ("debug=yes", "true or false"), ("vmpl", "NAME=VALUE")):
+        done = confd("verify", *args, "--expect", e, ok=False)
+        check(done.returncode == 64 and word in done.stderr and done.stdout == "", e, done)
+    done = confd("verify", *args, "--expect", "vmpl=0", "--expect", "vmpl=0", ok=False)
+    check(done.returncode == 64 and "twice" in done.stderr, done)
+
+
+def snp_manifest(case, name="m.json", **change):
+    f = case["fields"]
+    tcb = {k: 0 for k in ("bootloader", "tee", "snp", "microcode")}
+    policy = {"tee": "snp", "products": [case["product"]], "measurements": [f["measurement"]],
+              "min_tcb": tcb, "vmpl": 0,
+              "guest_policy": {"debug": False, "migrate": False, "smt": True}, **change}
+    if not os.path.exists(place.path("base.json")):
+        confd("key", "sim-root", "--out", place.path("root.pem"))
+        confd("manifest", "generate", "--sim-root", place.path("root.pem"), "--group", "llama",
+              "--image", "any", "--out", place.path("base.json"))
+    m = json.loads(read(place.path("base.json")))
+    m["policies"]["box"] = policy
+    written(name, json.dumps(m).encode())
+    return place.path(name)
+
+
+def test_a_manifest_takes_the_place_of_the_defaults():
+    path, case = next((p, c) for p, c in cases("snp") if not c["policy_flags"] and
+                      c["signer"] == "VCEK")
+    args = snp_args(path, case)
+    good = snp_manifest(case)
+    out = verify("manifest", 0, *args, "--manifest", good)
+    check("which program runs" not in str(out["not_proven"]), out["not_proven"])
+    verify("manifest", 0, *args, "--manifest", good, "--policy", "box")
+    out = verify("manifest", 2, *args, "--manifest", snp_manifest(case, measurements=["00" * 48]))
+    check(failed(out) == {"policy.measurement"}, failed(out))
+    verify("manifest", 2, *args, "--manifest", snp_manifest(case, vmpl=1))
+    for more, word in ((["--manifest", good, "--policy", "nope"], "nope"),
+                       (["--policy", "box"], "--manifest"),
+                       (["--manifest", good, "--policy", "sim"], "sim")):
+        done = confd("verify", *args, *more, ok=False)
+        check(done.returncode == 64 and word in done.stderr, done)
+    done = confd("verify", "gpu", "x", "--chain", "x", "--manifest", good, ok=False)
+    check(done.returncode == 64 and "gpu" in done.stderr, done)
+
+
+def test_wrong_usage():
+    for args in (["snp"], ["snp", "a", "b"], ["gpu", "x"], ["snp", "x", "--at", "now"],
+                 ["tdx", "x", "--vcek", "y"], ["gpu", "x", "--chain", "x", "--nonce", "00"],
+                 ["collect"], ["collect", "--nonce", "00"], ["bundle", "x", "--policy", "p"],
+                 ["collect", "--report-data", "0", "--tee", "sim"]):
+        done = confd("verify", *args, ok=False)
+        check(done.returncode == 64 and done.stdout == "", args, done)
+    check(confd("verify", "snp", place.path("absent"), ok=False).returncode in (1, 74))
+    done = confd("verify", "tdx", "/dev/null", "--trust-root", written("bad", b"x"), ok=False)
+    check(done.returncode == 78 and "--trust-root" in done.stderr, done)
+
+
+# ---- collect, bundle, fetch-collateral
+
+
+def test_what_is_collected_can_be_verified():
+    root, nonce, zero = place.path("sim.pem"), "ab" * 32, "00" * 32
+    confd("key", "sim-root", "--out", root)
+    confd("manifest", "generate", "--sim-root", root, "--group", "llama", "--image", "any",
+          "--out", place.path("sim.json"))
+    done = confd("verify", "collect", "--tee", "sim", "--sim-root", root, "--nonce", nonce)
+    bundle = written("bundle.json", done.stdout.encode())
+    args = ["bundle", bundle, "--purpose", "user-data", "--expect", "nonce=" + nonce,
+            "--expect", "spki=" + zero, "--expect", "keys=" + zero, "--expect", "exporter=none",
+            "--expect", "manifest=none"]
+    by = ["--manifest", place.path("sim.json")]
+    out = verify("bundle", 0, *args, *by, "--expect", "debug=false", "--policy", "sim")
+    check(out["tee"] == "sim" and "hardware" in out["not_proven"][0], out)
+    verify("bundle", 2, *args, *by, "--expect", "debug=true")
+    verify("bundle", 2, *[a.replace("user-data", "as") for a in args], *by)
+    verify("bundle", 2, *[a.replace(nonce, zero) for a in args], *by)
+    verify("bundle", 3, "bundle", bundle, "--purpose", "user-data", *by)
+    verify("bundle", 2, *args)  # nobody names the root of a software TEE
+    verify("bundle", 2, "bundle", written("b", b"{}"), *by)
+    data = confd("verify", "collect", "--sim-root", root, "--report-data", "0xABCD").stdout
+    out = json.loads(data)
+    check(out["tee"] == "sim" and out["report_data"] == "abcd" + "00" * 62, out)
+    check(bytes.fromhex(out["report_data"]) in base64.b64decode(out["report"]), out)
+
+
+def urls(path, *more):
+    out = json.loads(confd("verify", "fetch-collateral", path, "--json", *more).stdout)
+    return out["tee"], [u["url"] for u in out["urls"]]
+
+
+def test_fetch_collateral_names_the_services():
+    for path, case in cases("snp"):
+        tee, found = urls(os.path.join(path, "report.bin"))
+        check(tee == "snp" and all(u.startswith("https://kdsintf.amd.com/") for u in found), found)
+        f = case["fields"]
+        if case["signer"] == "VCEK" and f["report_data"]:
+            size = 16 if case["product"] == "Turin" else 128
+            check(any(f"/vcek/v1/{case['product']}/{f['chip_id'][:size]}?" in u and
+                      f"ucodeSPL={f['reported_tcb']['ucode']:02}" in u for u in found), found)
+        check(any(u.endswith(f"/{case['product']}/cert_chain") for u in found), found)
+        check(any(u.endswith(f"/{case['product']}/crl") for u in found), found)
+    for path, case in cases("tdx"):
+        tee, found = urls(os.path.join(path, "quote.bin"))
+        fmspc = os.path.basename(path).split("-")[1] + "0000"
+        check(tee == "tdx" and any(u.endswith("/v4/tcb?fmspc=" + fmspc) for u in found), found)
+    for path, case in cases("gpu"):
+        tee, found = urls(os.path.join(path, "report.bin"), "--chain",
+                          os.path.join(path, "gpu_cert_chain.pem"))
+        vbios = case["vbios_version"].replace(".", "").upper()
+        check(tee == "gpu" and any(u.endswith("_" + vbios) for u in found), found)
+    done = confd("verify", "fetch-collateral", os.path.join(path, "report.bin"), "--online",
+                 ok=False)
+    check(done.returncode == 69 and "not built" in done.stderr, done)
+    check(confd("verify", "fetch-collateral", written("junk", b"junk"), ok=False).returncode != 0)
+
+
+def test_table():
+    """Not a test: what came of all the others."""
+    if not table:
+        raise Skip("no vectors (CONFD_VECTORS)")
+    print(f"{'':28} {'ok':>6} {'refused':>8} {'incomplete':>11} {'WRONG':>6}")
+    for kind, row in table.items():
+        print(f"{kind:28} {row[0]:6} {row[2]:8} {row[3]:11} {row['wrong']:6}")
+    check(sum(row["wrong"] for row in table.values()) == 0)
+
+
+try:
+    run(globals())
+finally:
+    place.close()
