@@ -75,6 +75,26 @@ TEST(the_common_options_are_in_the_first_page)
 		CHECK(has_option(buf_slice(&page), applet_common.rows[i].name));
 }
 
+TEST(the_first_page_lists_every_applet)
+{
+	auto_buf struct buf page = buf_make(1u << 20);
+	struct err err;
+
+	CHECK(file_read("man/confd.1", &page, &err) == OK);
+	for (size_t i = 0; i < n_applets; i++) {
+		char want[80];
+
+		if ((applets[i]->needs & IS_INTERNAL) != 0)
+			continue;
+		(void)snprintf(want, sizeof(want), "\n.It Cm %s\n",
+			       applets[i]->name);
+		if (slice_search(buf_slice(&page), slice_str(want)) == page.len)
+			printf("confd(1) does not list %s\n", applets[i]->name);
+		EXPECT(slice_search(buf_slice(&page), slice_str(want)) <
+		       page.len);
+	}
+}
+
 /* Options sorted, no two alike, every help one line without a full stop. */
 static void check_table(const struct applet *a, const struct opt_table *t)
 {
