@@ -195,7 +195,13 @@ $(UNIT): $(UNIT_OBJ) $(B)/libconfd.a $(B)/sources
 $(PROGS) $(BENCHES): $(B)/test/%: $(B)/obj/test/%.o $(B)/libconfd.a
 	$(say) LINK $@
 	$(Q)mkdir -p $(@D)
-	$(Q)$(call link,$^)
+	$(Q)$(call link,$(filter %.o,$^) $(filter %.a,$^))
+
+# Signs as hardware does, with what forges evidence for the unit tests.
+FORGES = attest/hw_world attest/tee/snp_forge attest/tee/snp_forge_rsa \
+	attest/tee/tdx_forge attest/tee/gpu_forge attest/tee/tsm_fake \
+	core/pki_forge
+$(B)/test/fake/tsm_daemon: $(FORGES:%=$(B)/obj/test/%.o)
 
 # A library that answers as NVIDIA's does, for the helper's tests.
 NVML = $(B)/test/fake/nvml.so
@@ -228,8 +234,8 @@ asan:
 coverage:
 	$(Q)$(MAKE) B=build/coverage COVERAGE=1 tests
 	$(Q)find build/coverage -name '*.gcda' -delete
-	$(Q)$(MAKE) B=build/coverage COVERAGE=1 test
-	$(Q).make/coverage.sh build/coverage/obj
+	$(Q)rc=0; $(MAKE) B=build/coverage COVERAGE=1 test || rc=$$?; \
+	.make/coverage.sh build/coverage/obj; exit $$rc
 
 .PHONY: fuzz fuzzers
 fuzz:

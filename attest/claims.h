@@ -71,11 +71,4 @@ void claims_add_measurement(struct claims *c, const char *name,
 			    struct slice value);
 void claims_add_tcb(struct claims *c, const char *name, uint64_t value);
 
-/* What TEEs share, as members of the JSON object that is open. */
-void claims_write_shared(const struct claims *c, struct json_out *out);
-
-/* The same as the JSON object `name`. */
-void claims_write(const struct claims *c, const char *name,
-		  struct json_out *out);
-
 #endif

@@ -41,9 +41,9 @@ void evidence_done(struct evidence *e)
 	buf_done(&e->report);
 	mem_free(e->tee);
 	texts_done(&e->collateral);
-	for (size_t i = 0; i < e->n_events; i++)
-		buf_done(&e->event[i].data);
-	mem_free(e->event);
+	for (size_t i = 0; i < e->n_logs; i++)
+		buf_done(&e->log[i]);
+	mem_free(e->log);
 	for (size_t i = 0; i < e->n_gpus; i++)
 		gpu_done(&e->gpu[i]);
 	mem_free(e->gpu);
@@ -165,6 +165,43 @@ enum status evidence_add_text(struct evidence_texts *t, struct slice name,
 	return OK;
 }
 
+/* Add to a list of at most max elements of at most cap bytes. */
+static enum status add_bytes(struct buf **list, size_t *n, size_t max,
+			     size_t cap, const char *what, struct slice bytes,
+			     struct err *err)
+{
+	if (bytes.len == 0)
+		return err_set(err, E_PARSE, "%s: expected bytes, found none",
+			       what);
+	if (bytes.len > cap)
+		return err_set(err, E_LIMIT,
+			       "%s: expected at most %zu bytes, found %zu",
+			       what, cap, bytes.len);
+	if (*n == max)
+		return err_set(err, E_LIMIT, "%s: expected at most %zu of them",
+			       what, max);
+	if (*list == NULL)
+		*list = mem_must(max * sizeof(**list));
+	struct buf *to = &(*list)[(*n)++];
+	*to = buf_make(cap);
+	buf_put(to, bytes);
+	return buf_check(to, what, err);
+}
+
+enum status evidence_add_log(struct evidence *e, struct slice log,
+			     struct err *err)
+{
+	return add_bytes(&e->log, &e->n_logs, EVIDENCE_LOGS_MAX,
+			 EVIDENCE_LOG_MAX, "event log", log, err);
+}
+
+enum status evidence_add_ocsp(struct evidence_gpu *g, struct slice der,
+			      struct err *err)
+{
+	return add_bytes(&g->ocsp, &g->n_ocsp, EVIDENCE_OCSP_MAX,
+			 EVIDENCE_OCSP_LEN_MAX, "OCSP response", der, err);
+}
+
 static void write_texts(const struct evidence_texts *t, const char *name,
 			struct json_out *w)
 {
@@ -174,27 +211,12 @@ static void write_texts(const struct evidence_texts *t, const char *name,
 	json_close_object(w);
 }
 
-static void write_events(const struct evidence *e, struct json_out *w)
+static void write_list(const struct buf *list, size_t n, const char *name,
+		       struct json_out *w)
 {
-	json_open_array(w, "event_log");
-	for (size_t i = 0; i < e->n_events; i++) {
-		const struct evidence_event *v = &e->event[i];
-
-		json_open_object(w, NULL);
-		json_put_u64(w, "mr", v->mr);
-		json_put_u64(w, "type", v->type);
-		json_put_hex(w, "digest", slice_of(v->digest));
-		json_put_base64(w, "data", buf_slice(&v->data));
-		json_close_object(w);
-	}
-	json_close_array(w);
-}
-
-static void write_ocsp(const struct evidence_gpu *g, struct json_out *w)
-{
-	json_open_array(w, "ocsp");
-	for (size_t i = 0; i < g->n_ocsp; i++)
-		json_put_base64(w, NULL, buf_slice(&g->ocsp[i]));
+	json_open_array(w, name);
+	for (size_t i = 0; i < n; i++)
+		json_put_base64(w, NULL, buf_slice(&list[i]));
 	json_close_array(w);
 }
 
@@ -210,7 +232,7 @@ static void write_gpus(const struct evidence *e, struct json_out *w)
 		json_put_str(w, "chain", buf_slice(&g->chain));
 		write_texts(&g->rims, "rims", w);
 		if (g->n_ocsp > 0)
-			write_ocsp(g, w);
+			write_list(g->ocsp, g->n_ocsp, "ocsp", w);
 		json_close_object(w);
 	}
 	json_close_array(w);
@@ -224,8 +246,8 @@ static void write_bundle(const struct evidence *e, struct json_out *w)
 	json_put_cstr(w, "tee", e->tee);
 	json_put_base64(w, "report", buf_slice(&e->report));
 	write_texts(&e->collateral, "collateral", w);
-	if (e->n_events > 0)
-		write_events(e, w);
+	if (e->n_logs > 0)
+		write_list(e->log, e->n_logs, "event_log", w);
 	if (e->n_gpus > 0)
 		write_gpus(e, w);
 	json_close_object(w);
@@ -328,50 +350,20 @@ static const struct json *first(const struct json *list)
 	return list == NULL ? NULL : json_first(list);
 }
 
-static enum status read_event(const struct json *j, struct evidence_event *v,
-			      struct err *err)
-{
-	static const char *const names[] = { "mr", "type", "digest", "data" };
-	uint64_t mr, type;
-
-	TRY(json_want(j, JSON_OBJECT, err));
-	TRY(json_only(j, names, countof(names), err));
-	TRY(json_want_u64(j, "mr", 0, UINT32_MAX, &mr, err));
-	TRY(json_want_u64(j, "type", 0, UINT32_MAX, &type, err));
-	TRY(json_want_hex(j, "digest", v->digest, sizeof(v->digest), err));
-	v->mr = (uint32_t)mr;
-	v->type = (uint32_t)type;
-	v->data = buf_make(EVIDENCE_EVENT_DATA_MAX);
-	return json_want_base64(j, "data", &v->data, err);
-}
-
-static enum status read_events(const struct json *root, struct evidence *e,
-			       struct err *err)
+/* An optional list of base64, 1 to max strings of 1 to len bytes each. */
+static enum status read_list(const struct json *obj, const char *name,
+			     size_t max, size_t len, struct buf **out,
+			     size_t *n, struct err *err)
 {
 	const struct json *list;
 	void *mem = NULL;
 
-	TRY(open_list(root, "event_log", EVIDENCE_EVENTS_MAX, sizeof(*e->event),
-		      &list, &mem, err));
-	e->event = mem;
-	for (const struct json *j = first(list); j != NULL; j = json_next(j))
-		TRY(read_event(j, &e->event[e->n_events++], err));
-	return OK;
-}
-
-static enum status read_ocsp(const struct json *gpu, struct evidence_gpu *g,
-			     struct err *err)
-{
-	const struct json *list;
-	void *mem = NULL;
-
-	TRY(open_list(gpu, "ocsp", EVIDENCE_OCSP_MAX, sizeof(*g->ocsp), &list,
-		      &mem, err));
-	g->ocsp = mem;
+	TRY(open_list(obj, name, max, sizeof(**out), &list, &mem, err));
+	*out = mem;
 	for (const struct json *j = first(list); j != NULL; j = json_next(j)) {
-		struct buf *to = &g->ocsp[g->n_ocsp++];
+		struct buf *to = &(*out)[(*n)++];
 
-		*to = buf_make(EVIDENCE_OCSP_LEN_MAX);
+		*to = buf_make(len);
 		TRY(json_want(j, JSON_STRING, err));
 		TRY(text_unbase64(json_str(j), to, json_path(j), err));
 		if (to->len == 0)
@@ -394,7 +386,8 @@ static enum status read_gpu(const struct json *j, struct evidence_gpu *g,
 	TRY(read_bytes(j, "report", EVIDENCE_REPORT_MAX, &g->report, err));
 	TRY(read_text(j, "chain", EVIDENCE_TEXT_MAX, &g->chain, err));
 	TRY(read_texts(j, "rims", &g->rims, err));
-	return read_ocsp(j, g, err);
+	return read_list(j, "ocsp", EVIDENCE_OCSP_MAX, EVIDENCE_OCSP_LEN_MAX,
+			 &g->ocsp, &g->n_ocsp, err);
 }
 
 static enum status read_gpus(const struct json *root, struct evidence *e,
@@ -427,7 +420,8 @@ static enum status read_bundle(const struct json *root, struct evidence *e,
 	TRY(read_name(root, "tee", &e->tee, err));
 	TRY(read_bytes(root, "report", EVIDENCE_REPORT_MAX, &e->report, err));
 	TRY(read_texts(root, "collateral", &e->collateral, err));
-	TRY(read_events(root, e, err));
+	TRY(read_list(root, "event_log", EVIDENCE_LOGS_MAX, EVIDENCE_LOG_MAX,
+		      &e->log, &e->n_logs, err));
 	return read_gpus(root, e, err);
 }
 

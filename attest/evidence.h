@@ -11,8 +11,8 @@
 #define EVIDENCE_REPORT_MAX (64u << 10) /* bytes of one report */
 #define EVIDENCE_TEXT_MAX (256u << 10)	/* bytes of one text inside */
 #define EVIDENCE_COLLATERAL_MAX 32	/* members of one object of texts */
-#define EVIDENCE_EVENTS_MAX 2048
-#define EVIDENCE_EVENT_DATA_MAX (32u << 10) /* bytes of one event's data */
+#define EVIDENCE_LOGS_MAX 1
+#define EVIDENCE_LOG_MAX (128u << 10) /* bytes of one event log */
 #define EVIDENCE_GPUS_MAX 16
 #define EVIDENCE_OCSP_MAX 16		  /* responses of one GPU */
 #define EVIDENCE_OCSP_LEN_MAX (16u << 10) /* bytes of one */
@@ -26,14 +26,6 @@ struct evidence_text {
 struct evidence_texts {
 	size_t n;
 	struct evidence_text *item;
-};
-
-/* One event of a boot log, oldest first. */
-struct evidence_event {
-	uint32_t mr;	    /* register that it extends */
-	uint32_t type;	    /* TCG event type */
-	uint8_t digest[48]; /* SHA-384, which is what was extended */
-	struct buf data;
 };
 
 struct evidence_gpu {
@@ -51,8 +43,8 @@ struct evidence {
 	char *tee;	      /* a name of ours; may be one nobody knows */
 	struct buf report;
 	struct evidence_texts collateral;
-	size_t n_events;
-	struct evidence_event *event;
+	size_t n_logs;	 /* event logs of the boot (tee/eventlog.h), whole */
+	struct buf *log; /* in binary form */
 	size_t n_gpus;
 	struct evidence_gpu *gpu;
 };
@@ -82,6 +74,15 @@ const char *evidence_text_other(const struct evidence_texts *t,
  * be taken. */
 enum status evidence_rename_text(struct evidence_texts *t, const char *from,
 				 const char *to, struct err *err);
+
+/* Add an event log; copies.  E_LIMIT beyond the caps, E_PARSE when empty. */
+enum status evidence_add_log(struct evidence *e, struct slice log,
+			     struct err *err);
+
+/* Add a response about certificates of a GPU, from a list that this function
+ * alone has made; as evidence_add_log. */
+enum status evidence_add_ocsp(struct evidence_gpu *g, struct slice der,
+			      struct err *err);
 
 /* Append the bundle as JSON.  E_LIMIT when it would pass EVIDENCE_MAX or
  * out's cap; nothing is appended then. */

@@ -11,6 +11,7 @@
 struct judge {
 	struct loop *loop;
 	struct chan *keeper;
+	struct tee_cache cache; /* workers of one cloud have much in common */
 };
 
 /* A case as it came, borrowed from the message. */
@@ -110,6 +111,7 @@ static void on_case(void *ctx, struct slice body, int fd)
 
 	(void)fd;
 	enum status s = read_request(body, &r, &err);
+	r.c.cache = &j->cache;
 	if (s == OK)
 		s = judge(&r, &verdict, statement, &err);
 	if (s != OK)
@@ -144,5 +146,6 @@ enum status judge_run(int fd, struct err *err)
 		     err));
 	loop_run(loop);
 	chan_free(j.keeper);
+	tee_cache_done(&j.cache);
 	return OK;
 }

@@ -173,8 +173,14 @@ static void on_attest(void *ctx, struct slice body, int fd)
 	struct err err = { 0 };
 
 	(void)fd;
-	if (attest(k, &in, &out, &err) != OK)
+	if (attest(k, &in, &out, &err) != OK) {
 		log_error("attest", LOG_ERR(&err));
+		/* Files and devices here are no stranger's business. */
+		(void)err_set(&err, E_UNAVAIL,
+			      "it cannot give evidence now; its log says why");
+	} else {
+		err = (struct err){ 0 }; /* what was tried before it worked */
+	}
 	reply(k, id, &err, buf_slice(&out));
 }
 
@@ -553,7 +559,7 @@ static enum status open_all(struct keeper *k, const struct keeper_settings *s,
 	TRY(tee_device_open(&s->tee, s->tee_name, &k->tee, err));
 	TRY(vault_new(&s->groups, &k->state.vault, err));
 	TRY(keeper_state_open(&k->state, s->store, k->tee, err));
-	TRY(s->confine(s->store, tee_device_folder(k->tee), err));
+	TRY(s->confine(s, tee_device_folder(k->tee), err));
 	TRY(chan_new(k->loop, s->judge, judge_rows, countof(judge_rows),
 		     on_judge_gone, k, &k->judge, err));
 	TRY(chan_new(k->loop, s->net, net_rows, countof(net_rows), on_net_gone,

@@ -14,10 +14,11 @@ struct keeper_settings {
 	const struct tee_roots *trust; /* roots for tests; NULL: none */
 	const char *store;	       /* URL of core/io/store, or "memory" */
 	int net, judge;		       /* channels; they become the keeper's */
-	/* Called when everything is open: give up what is not needed.  folder:
-	 * what the TEE writes in; NULL: nothing. */
-	enum status (*confine)(const char *store, const char *folder,
-			       struct err *err);
+	/* Called when everything is open: give up what is not needed.  s is
+	 * these settings; folder: what the TEE writes in; NULL: nothing.  The
+	 * folder of collateral, if there is one, is still read later. */
+	enum status (*confine)(const struct keeper_settings *s,
+			       const char *folder, struct err *err);
 };
 
 /* Run until net is gone (OK) or the judge is (E_IO). */

@@ -109,6 +109,9 @@ enum status manifest_read_object(const struct json *j,
 			TRY(row->read(member, row, (uint8_t *)base + row->at,
 				      err));
 	}
+	if (json_count(j) == 0)
+		return manifest_expected(j, "an object with a member or more",
+					 err);
 	return OK;
 }
 

@@ -41,7 +41,8 @@ struct manifest_shape {
 	{ name, false, manifest_read_##how, at, what, arg }
 /* clang-format on */
 
-/* An object: known members only, required ones there, each read into base. */
+/* An object: known members only, one at least, required ones there, each read
+ * into base. */
 enum status manifest_read_object(const struct json *j,
 				 const struct manifest_shape *shape, void *base,
 				 struct err *err);

@@ -32,10 +32,19 @@ void trace_done(struct trace *t)
 static void say(char to[static TRACE_TEXT_MAX + 1], struct slice text)
 {
 	auto_buf struct buf escaped = buf_make(4 * TRACE_TEXT_MAX);
+	struct slice rest = slice_sub(text, 0, TRACE_TEXT_MAX);
 	size_t have = strlen(to);
 	size_t room = TRACE_TEXT_MAX - have;
 
-	text_escape(&escaped, slice_sub(text, 0, TRACE_TEXT_MAX));
+	/* Quotes stay: they end nothing on a line, and JSON escapes them. */
+	while (rest.len > 0) {
+		size_t at = slice_find(rest, '"');
+
+		text_escape(&escaped, slice_sub(rest, 0, at));
+		if (at < rest.len)
+			buf_put_u8(&escaped, '"');
+		rest = slice_from(rest, at + 1);
+	}
 	size_t n = escaped.len < room ? escaped.len : room;
 	if (n > 0)
 		memcpy(to + have, buf_slice(&escaped).p, n);

@@ -112,6 +112,7 @@ static struct tee_case make_case(const struct verifier_case *c,
 		.n_trust_roots =
 			tee_test_roots_allowed() ? c->n_trust_roots : 0,
 		.now = c->now,
+		.cache = c->cache,
 	};
 }
 
@@ -140,16 +141,21 @@ static bool wants_gpus(const struct verifier_case *c, const char *tee)
 /* Parts of a bundle that nothing here reads, or no policy asks for, must not
  * look as if they counted. */
 static bool check_extra(const struct verifier_case *c, const struct evidence *e,
-			struct trace *t)
+			const struct tee *tee, struct trace *t)
 {
 	bool gpus = wants_gpus(c, e->tee);
 
-	trace_expect(t, gpus ? "no event log"
-			     : "no event log, and no GPUs, which no policy "
-			       "that applies asks for");
-	trace_find(t, "%zu events, %zu GPUs", e->n_events, e->n_gpus);
+	trace_expect(t, "%s, and %s",
+		     tee->event_log ? "an event log or none"
+				    : "no event log, since this TEE has no "
+				      "registers for one",
+		     gpus ? "GPUs"
+			  : "no GPUs, which no policy that applies "
+			    "asks for");
+	trace_find(t, "%zu logs, %zu GPUs", e->n_logs, e->n_gpus);
 	return trace_step(t, &rule_extra,
-			  e->n_events == 0 && (gpus || e->n_gpus == 0));
+			  (e->n_logs == 0 || tee->event_log) &&
+				  (gpus || e->n_gpus == 0));
 }
 
 /* The bytes as received, before anything in them is read. */
@@ -246,8 +252,8 @@ static bool establish(const struct verifier_case *c, struct trace *t,
 	if (tee == NULL ||
 	    policy_admit(c->by, c->policies, tee->name, t, &err) != OK)
 		return false;
-	return check_extra(c, &e, t) && check_reports(c, &e, tee, t, claims) &&
-	       read_statement(&e, s, t);
+	return check_extra(c, &e, tee, t) &&
+	       check_reports(c, &e, tee, t, claims) && read_statement(&e, s, t);
 }
 
 enum status verifier_judge(const struct verifier_case *c, struct trace *trace,

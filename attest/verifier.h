@@ -17,6 +17,8 @@
 #include "attest/statement.h"
 #include "attest/trace.h"
 
+struct tee_cache;
+
 /* What a member of the statement must be.  A zeroed one leaves the step "not
  * checked": there is a trace then, but never a verdict. */
 enum expect_kind { EXPECT_UNCHECKED, EXPECT_NONE, EXPECT_BYTES };
@@ -57,6 +59,10 @@ struct verifier_case {
 	const uint8_t (*trust_roots)[32];
 	size_t n_trust_roots;
 	int64_t now; /* unix seconds */
+
+	/* NULL, or the caller's (attest/tee/tee_cache.h), for many judgements:
+	 * they cost less, and come out the same. */
+	struct tee_cache *cache;
 };
 
 /* Judge evidence.

@@ -1,5 +1,6 @@
 /* confd as: the attestation service; this process starts and watches its
  * roles, and holds nothing itself. */
+#include <assert.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -10,6 +11,7 @@
 #include "cmd/applet.h"
 #include "cmd/ask.h"
 #include "cmd/crew.h"
+#include "cmd/tee_opts.h"
 #include "core/cleanup.h"
 #include "core/io/chan.h"
 #include "core/io/conn.h"
@@ -18,20 +20,24 @@
 #include "sandbox/confine.h"
 
 #define PORT 9443
+#define KEEPER_ARGS 16
 
 struct as_opts {
 	struct common_opts common;
+	const char *collateral;
 	const char *listen;
 	const char *store;
 	const char *tee;
 	const char *trust_root;
 	const char *sim_root;
+	const char *tsm_root;
 	const char *ready_file;
 	const char *role;
 	uint64_t drain;
 };
 
 static const struct opt rows[] = {
+	TEE_COLLATERAL_ROW(struct as_opts, collateral),
 	CREW_DRAIN_ROW(struct as_opts),
 	{ .name = "listen",
 	  .arg = "ADDR:PORT",
@@ -58,6 +64,7 @@ static const struct opt rows[] = {
 	  .kind = OPT_STR,
 	  OPT_AT(struct as_opts, tee) },
 	ASK_TRUST_ROW(struct as_opts, trust_root),
+	TEE_TSM_ROOT_ROW(struct as_opts, tsm_root),
 };
 
 /* ---- roles -------------------------------------------------------------- */
@@ -74,19 +81,22 @@ static enum status run_judge(const struct as_opts *o, struct err *err)
 	return judge_run(3, err);
 }
 
-static enum status confine_keeper(const char *store, const char *folder,
-				  struct err *err)
+static enum status confine_keeper(const struct keeper_settings *s,
+				  const char *folder, struct err *err)
 {
-	struct landlock_path paths[2];
+	struct landlock_path paths[3];
 	size_t n = 0;
 
-	if (slice_starts(slice_str(store), S("dir:")))
+	if (slice_starts(slice_str(s->store), S("dir:")))
 		paths[n++] = (struct landlock_path){
-			.path = store + sizeof("dir:") - 1, .write = true
+			.path = s->store + sizeof("dir:") - 1, .write = true
 		};
 	if (folder != NULL)
 		paths[n++] =
 			(struct landlock_path){ .path = folder, .write = true };
+	if (s->tee.collateral != NULL)
+		paths[n++] =
+			(struct landlock_path){ .path = s->tee.collateral };
 	return confine(PROFILE_AS_KEEPER, n == 0 ? NULL : paths, n, err);
 }
 
@@ -96,7 +106,9 @@ static enum status run_keeper(const struct as_opts *o, struct err *err)
 	struct keeper_settings s = {
 		.groups = { .keypair = ohttp_key_from_ikm,
 			    .put_config = ohttp_keys_put },
-		.tee = { .sim_root = o->sim_root },
+		.tee = { .sim_root = o->sim_root,
+			 .tsm_root = o->tsm_root,
+			 .collateral = o->collateral },
 		.tee_name = o->tee,
 		.trust = &trust,
 		.store = o->store,
@@ -210,36 +222,47 @@ static enum status make_wires(struct parent *p, struct err *err)
 	return chan_pair(p->w.ready, err);
 }
 
+/* What the keeper is told, as far as we were. */
+static void keeper_args(const struct as_opts *o, const char *args[KEEPER_ARGS])
+{
+	const struct {
+		const char *name, *value;
+	} given[] = {
+		{ "--store", o->store },
+		{ "--tee", o->tee },
+		{ "--sim-root", o->sim_root },
+		{ "--tsm-root", o->tsm_root },
+		{ "--collateral", o->collateral },
+		{ "--trust-root", o->trust_root },
+	};
+	size_t n = 0;
+
+	static_assert(2 * countof(given) < KEEPER_ARGS, "room for all");
+	for (size_t i = 0; i < countof(given); i++) {
+		if (given[i].value == NULL)
+			continue;
+		args[n++] = given[i].name;
+		args[n++] = given[i].value;
+	}
+	args[n] = NULL;
+}
+
 /* Net is the first: it is told to stop, the others follow. */
 static enum status start_roles(struct parent *p, struct err *err)
 {
 	char drain[24];
-	const struct as_opts *o = p->o;
 	const char *net_args[] = { "--drain", drain, NULL };
-	const char *keeper_args[10] = { "--store", o->store };
+	const char *args[KEEPER_ARGS];
 	const int net_fds[] = { p->w.net[0], p->w.listener, p->w.ready[1] };
 	const int keeper_fds[] = { p->w.net[1], p->w.judge[0] };
 	const int judge_fds[] = { p->w.judge[1] };
-	size_t n = 2;
 
-	if (o->tee != NULL) {
-		keeper_args[n++] = "--tee";
-		keeper_args[n++] = o->tee;
-	}
-	if (o->sim_root != NULL) {
-		keeper_args[n++] = "--sim-root";
-		keeper_args[n++] = o->sim_root;
-	}
-	if (o->trust_root != NULL) {
-		keeper_args[n++] = "--trust-root";
-		keeper_args[n++] = o->trust_root;
-	}
+	keeper_args(p->o, args);
 	(void)snprintf(drain, sizeof(drain), "%llu",
-		       (unsigned long long)o->drain);
+		       (unsigned long long)p->o->drain);
 	const struct crew_role crew[] = {
 		{ "net", net_args, net_fds, countof(net_fds), false, true },
-		{ "keeper", keeper_args, keeper_fds, countof(keeper_fds), true,
-		  true },
+		{ "keeper", args, keeper_fds, countof(keeper_fds), true, true },
 		{ "judge", NULL, judge_fds, countof(judge_fds), false, true },
 	};
 	for (size_t i = 0; i < countof(crew); i++)

@@ -1,6 +1,7 @@
 /* confd verify: judge evidence, and show every step. */
 #include "cmd/verify.h"
 
+#include "cmd/tee_opts.h"
 #include "core/cleanup.h"
 
 /* clang-format off */
@@ -91,6 +92,8 @@ static const struct opt service_rows[] = {
 };
 
 static const struct opt collect_rows[] = {
+	TEE_COLLATERAL_ROW(struct verify_opts, collateral),
+	TEE_GPU_HELPER_ROW(struct verify_opts, gpu_helper),
 	ROW("nonce", "HEX", OPT_STR, nonce,
 	    "32 bytes: give a whole bundle that is bound to them"),
 	ROW("report-data", "HEX", OPT_STR, report_data,
@@ -99,6 +102,7 @@ static const struct opt collect_rows[] = {
 	    "root of the software TEE"),
 	ROW("tee", "NAME", OPT_STR, tee,
 	    "the TEE to use instead of the first that is here"),
+	TEE_TSM_ROOT_ROW(struct verify_opts, tsm_root),
 };
 
 static const struct opt fetch_rows[] = {

@@ -28,6 +28,8 @@ struct verify_opts {
 	const char *tee; /* collect */
 	const char *sim_root;
 	const char *report_data;
+	const char *gpu_helper;
+	const char *tsm_root;
 };
 
 /* The verbs.  Each prints steps and verdict, and returns what the exit code is

@@ -71,9 +71,29 @@ static const struct verify_claims *table_of(const char *tee,
 	return NULL;
 }
 
+static void write_gpus(const struct claims *c, struct json_out *w)
+{
+	json_open_array(w, "gpus");
+	for (size_t i = 0; i < c->n_gpus; i++) {
+		json_open_object(w, NULL);
+		verify_claims_write(&verify_gpu_claims, &c->gpu[i], w);
+		json_close_object(w);
+	}
+	json_close_array(w);
+}
+
 static void write_claims(const void *ctx, struct json_out *w)
 {
-	claims_write(ctx, "claims", w);
+	const struct claims *c = ctx;
+	const void *claims = NULL;
+	const struct verify_claims *table = table_of(c->tee, c, &claims);
+
+	json_open_object(w, "claims");
+	if (table != NULL)
+		verify_claims_write(table, claims, w);
+	if (c->n_gpus > 0)
+		write_gpus(c, w);
+	json_close_object(w);
 }
 
 static void print_claims(const void *ctx, struct buf *out)
@@ -206,6 +226,16 @@ static void put_line(struct buf *out, const char *text)
 	buf_putf(out, "%s\n", text);
 }
 
+/* What is particular to a TEE. */
+static void say_of_tee(const struct verify_expects *e, bool by_policy,
+		       const struct claims *c, struct buf *out)
+{
+	if (strcmp(c->tee, "snp") == 0)
+		verify_snp_unproven(e, by_policy, &c->snp, out);
+	else if (strcmp(c->tee, "tdx") == 0)
+		verify_tdx_unproven(e, by_policy, &c->tdx, out);
+}
+
 static void say_unproven(const struct verify_opts *o, const struct claims *c,
 			 bool pinned, struct buf *out)
 {
@@ -245,8 +275,11 @@ static enum status conclude(const struct verify_opts *o, struct trace *t,
 	verify_claims_check(&expects, claims, t);
 	if (err->code == OK && trace_first_failure(t) != NULL)
 		(void)trace_error(t, err);
-	if (c != NULL)
+	if (c != NULL) {
+		say_of_tee(&expects, !pinned || o->manifest != NULL, c,
+			   &unproven);
 		say_unproven(o, c, pinned, &unproven);
+	}
 	const struct verify_report r = {
 		.o = o,
 		.tee = tee,
@@ -356,7 +389,8 @@ enum status verify_bundle_run(void *opts, const struct opt_args *args,
 	if (o->manifest == NULL && (o->policy != NULL || o->group != NULL))
 		return err_set(err, E_USAGE,
 			       "--policy, --group: expected --manifest too");
-	TRY(file_read(args->operands[0], &bundle, err));
+	if (verify_input_raw(args->operands[0], &bundle, err) != OK)
+		return verify_unread(o, NULL, err);
 	c.bundle = buf_slice(&bundle);
 	c.trust_roots = (const uint8_t(*)[32])roots.spki;
 	c.n_trust_roots = roots.n;

@@ -25,13 +25,26 @@ static void warn(const struct tee *tee)
 			      tee->warning);
 }
 
+static enum status open_device(const struct verify_opts *o,
+			       struct tee_device **out, struct err *err)
+{
+	const struct tee_settings settings = { .sim_root = o->sim_root,
+					       .tsm_root = o->tsm_root,
+					       .collateral = o->collateral,
+					       .gpu_helper = o->gpu_helper };
+
+	if (tee_device_open(&settings, o->tee, out, err) != OK)
+		return nothing_here(o, err);
+	warn(tee_device_tee(*out));
+	return OK;
+}
+
 /* A whole bundle, for `verify bundle --purpose user-data`: bound to a nonce,
  * and to no connection or key. */
 static enum status collect_bundle(const struct verify_opts *o, struct err *err)
 {
 	auto_tee_device struct tee_device *d = NULL;
 	auto_buf struct buf out = buf_make(EVIDENCE_MAX);
-	const struct tee_settings settings = { .sim_root = o->sim_root };
 	struct statement s = { .purpose = PURPOSE_USER_DATA };
 	size_t len = 0;
 
@@ -40,22 +53,20 @@ static enum status collect_bundle(const struct verify_opts *o, struct err *err)
 		return err_set(err, E_USAGE,
 			       "--nonce: expected %d hex digits, found %zu",
 			       2 * NONCE_LEN, 2 * len);
-	if (tee_device_open(&settings, o->tee, &d, err) != OK)
-		return nothing_here(o, err);
-	warn(tee_device_tee(d));
+	TRY(open_device(o, &d, err));
 	TRY(tee_device_attest(d, &s, &out, err));
 	printf("%s\n", buf_cstr(&out));
 	return OK;
 }
 
-static void print_report(const struct evidence *e, const char *tee,
+static void print_report(const struct evidence *e,
 			 const uint8_t data[static DATA_LEN])
 {
 	auto_buf struct buf text = buf_make(2 * EVIDENCE_MAX);
 	struct json_out w = { .buf = &text };
 
 	json_open_object(&w, NULL);
-	json_put_cstr(&w, "tee", tee);
+	json_put_cstr(&w, "tee", e->tee);
 	json_put_hex(&w, "report_data", slice_make(data, DATA_LEN));
 	json_put_base64(&w, "report", buf_slice(&e->report));
 	json_open_object(&w, "collateral");
@@ -63,49 +74,30 @@ static void print_report(const struct evidence *e, const char *tee,
 		json_put_str(&w, e->collateral.item[i].name,
 			     buf_slice(&e->collateral.item[i].text));
 	json_close_object(&w);
+	if (e->n_logs > 0)
+		json_put_base64(&w, "event_log", buf_slice(&e->log[0]));
 	json_close_object(&w);
 	printf("%s\n", buf_cstr(&text));
-}
-
-/* The one that was asked for, or the first that is here. */
-static enum status choose(const struct verify_opts *o,
-			  const struct tee_settings *s, const struct tee **out,
-			  struct err *err)
-{
-	if (o->tee != NULL) {
-		TRY(tee_check(o->tee, err));
-		*out = tee_find(slice_str(o->tee));
-		return OK;
-	}
-	for (size_t i = 0; tee_at(i) != NULL; i++) {
-		*out = tee_at(i);
-		if ((*out)->missing == NULL && (*out)->detect(s, err) == OK)
-			return OK;
-	}
-	err->code = E_NOTFOUND;
-	return nothing_here(o, err);
 }
 
 /* The report alone, of data that are the caller's. */
 static enum status collect_report(const struct verify_opts *o, struct err *err)
 {
-	const struct tee_settings settings = { .sim_root = o->sim_root };
-	const struct tee *tee = NULL;
+	auto_tee_device struct tee_device *d = NULL;
 	auto_evidence struct evidence e;
 	uint8_t data[DATA_LEN];
-	void *device = NULL;
 	size_t len = 0;
 
 	evidence_init(&e);
 	TRY(verify_input_hex("report-data", o->report_data, data, DATA_LEN,
 			     &len, err));
-	TRY(choose(o, &settings, &tee, err));
-	TRY(tee->open(&settings, &device, err));
-	warn(tee);
-	enum status status = tee->issue(device, data, &e, err);
-	tee->close(device);
-	TRY(status);
-	print_report(&e, tee->name, data);
+	if (o->gpu_helper != NULL)
+		return err_set(err, E_USAGE,
+			       "--gpu-helper: GPUs are part of a whole bundle: "
+			       "give --nonce in place of --report-data");
+	TRY(open_device(o, &d, err));
+	TRY(tee_device_issue(d, data, &e, err));
+	print_report(&e, data);
 	return OK;
 }
 

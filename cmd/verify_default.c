@@ -131,10 +131,12 @@ static const struct tee *read_bundle(const struct verifier_case *c,
 		return NULL;
 	}
 	(void)trace_step(t, &rule_tee, true);
-	trace_expect(t, "no event log");
-	trace_find(t, "%zu events", e->n_events);
-	return trace_step(t, &rule_extra, e->n_events == 0)
-		       ? tee_find(slice_str(e->tee))
+	const struct tee *tee = tee_find(slice_str(e->tee));
+	trace_expect(t, "%s",
+		     tee->event_log ? "an event log or none" : "no event log");
+	trace_find(t, "%zu logs", e->n_logs);
+	return trace_step(t, &rule_extra, e->n_logs == 0 || tee->event_log)
+		       ? tee
 		       : NULL;
 }
 

@@ -13,6 +13,14 @@ void verify_snp_default(const struct verify_expects *e,
 void verify_tdx_default(const struct verify_expects *e,
 			const struct tdx_claims *c, struct trace *t);
 
+/* What an ok leaves open, a line each without a full stop.
+ *
+ * by_policy	a policy of a manifest judged, not these rules. */
+void verify_snp_unproven(const struct verify_expects *e, bool by_policy,
+			 const struct snp_claims *c, struct buf *out);
+void verify_tdx_unproven(const struct verify_expects *e, bool by_policy,
+			 const struct tdx_claims *c, struct buf *out);
+
 /* Judge a bundle as verifier_judge does, in the same order, but by these rules
  * and without a verdict that anything else would take: of c, by and policies
  * are not looked at.  The software TEE is refused: a manifest has to name its

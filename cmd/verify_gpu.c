@@ -181,6 +181,22 @@ static enum role role_of(struct slice xml, const struct gpu_report *r,
 	return *exact ? (vbios ? VBIOS : DRIVER) : role_by_form(rim->version);
 }
 
+/* One that is missing although there is a file that is for nothing: then that
+ * was meant, and is refused there. */
+static void fill_gaps(const struct buf *rim, size_t n, bool is_switch,
+		      struct slice out[ROLES])
+{
+	for (size_t i = 0; i < n; i++) {
+		struct slice xml = buf_slice(&rim[i]);
+		bool used = slice_eq(xml, out[VBIOS]) ||
+			    (!is_switch && slice_eq(xml, out[DRIVER]));
+		enum role role = out[VBIOS].len == 0 ? VBIOS : DRIVER;
+
+		if (!used && out[role].len == 0)
+			out[role] = xml;
+	}
+}
+
 /* Of several for one role, that of the right version; or else the first. */
 static void pick_rims(const struct buf *rim, size_t n,
 		      const struct gpu_report *r, struct slice out[ROLES])
@@ -197,6 +213,7 @@ static void pick_rims(const struct buf *rim, size_t n,
 		out[role] = xml;
 		have[role] = exact;
 	}
+	fill_gaps(rim, n, r->driver[0] == '\0', out);
 }
 
 /* ---- Policy ---- */
@@ -319,7 +336,8 @@ enum status verify_gpu_run(void *opts, const struct opt_args *args,
 
 	TRY(verify_begin(&v, o, &verify_gpu_claims, has_gpus, err));
 	TRY(read_nonce(o, nonce, err));
-	TRY(read_files(o, args->operands[0], &f, err));
+	if (read_files(o, args->operands[0], &f, err) != OK)
+		return verify_unread(o, verify_gpu_claims.tee, err);
 	struct gpu_case c = {
 		.report = buf_slice(&f.report),
 		.chain = buf_slice(&f.chain),

@@ -121,6 +121,15 @@ void verify_input_decode(enum verify_form form, struct buf *b)
 
 /* ---- Files ---- */
 
+enum status verify_input_raw(const char *path, struct buf *out, struct err *err)
+{
+	enum status status = file_read(path, out, err);
+
+	if (status == E_NOTFOUND) /* of the command line, not of evidence */
+		err->code = status = E_IO;
+	return status;
+}
+
 enum status verify_input_read(const char *path, enum verify_form form,
 			      struct buf *out, struct err *err)
 {
@@ -128,7 +137,7 @@ enum status verify_input_read(const char *path, enum verify_form form,
 	*out = buf_make(VERIFY_FILE_MAX);
 	if (path == NULL)
 		return OK;
-	TRY(file_read(path, out, err));
+	TRY(verify_input_raw(path, out, err));
 	verify_input_decode(form, out);
 	return OK;
 }

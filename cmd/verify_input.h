@@ -12,6 +12,11 @@ enum verify_form {
 	VERIFY_CERTS, /* PEM stays: the reader takes it, or several of them */
 };
 
+/* Read a file as it is, up to out->max; "-" is the standard input.  A file
+ * that is not there is E_IO; else as file_read. */
+enum status verify_input_raw(const char *path, struct buf *out,
+			     struct err *err);
+
 /* Read a file: binary as it is; hex, base64 and base64url (with white space)
  * and PEM decoded, told apart by what stands there.  What is none of these
  * stays as it is: whoever reads it will refuse it.  "-" is the standard
@@ -21,7 +26,7 @@ enum verify_form {
  * out	zeroed, or of an earlier call, which is forgotten.
  *
  * E_LIMIT	more than VERIFY_FILE_MAX bytes.
- * Else as file_read. */
+ * Else as verify_input_raw. */
 enum status verify_input_read(const char *path, enum verify_form form,
 			      struct buf *out, struct err *err);
 

@@ -12,7 +12,11 @@
 
 static const struct trace_rule rule_policy = { "policy", E_POLICY,
 					       "the policy does not allow it",
-					       "confd-verify(1)" };
+					       "confd-verify(1)" },
+			       rule_input = { "input", E_LIMIT,
+					      "a file is larger than any "
+					      "such evidence",
+					      "confd-verify(1)" };
 
 /* ---- What was asked for ---- */
 
@@ -190,6 +194,26 @@ enum status verify_print(const struct verify_report *r, struct err *err)
 	printf("%s", text.len > 0 ? buf_cstr(&text) : "");
 	print_verdict(r, err);
 	return err->code;
+}
+
+enum status verify_unread(const struct verify_opts *o, const char *tee,
+			  struct err *err)
+{
+	auto_trace struct trace t;
+	const struct verify_report r = { .o = o, .tee = tee, .trace = &t };
+	const struct err why = *err;
+
+	trace_init(&t);
+	if (why.code != E_STALE && why.code != E_LIMIT)
+		return err->code;
+	trace_expect(&t, "files that are neither empty nor too large");
+	if (why.code == E_STALE) {
+		trace_find(&t, "%s", why.text);
+		trace_step_unchecked(&t, &rule_input);
+	} else {
+		trace_step_err(&t, &rule_input, &why);
+	}
+	return verify_print(&r, err);
 }
 
 /* ---- Evidence of one kind ---- */

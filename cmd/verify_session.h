@@ -52,6 +52,14 @@ enum status verify_conclude(struct verify *v, const struct verify_claims *table,
 			    const void *claims, const char *const *mandatory,
 			    size_t n, struct err *err);
 
+/* The verdict where a file could not be taken for evidence or collateral, as
+ * err says: one that is empty or too large is judged (E_STALE: not checked;
+ * E_LIMIT: refused), and that is printed; nothing is for any other failure.
+ *
+ * tee	NULL where it is not known. */
+enum status verify_unread(const struct verify_opts *o, const char *tee,
+			  struct err *err);
+
 /* A report to print. */
 struct verify_report {
 	const struct verify_opts *o;

@@ -196,31 +196,37 @@ void verify_snp_default(const struct verify_expects *e,
 	(void)snp_policy_holds(&p, c, t);
 }
 
+void verify_snp_unproven(const struct verify_expects *e, bool by_policy,
+			 const struct snp_claims *c, struct buf *out)
+{
+	if (!by_policy && verify_claims_expected(e, "measurement") == NULL)
+		buf_put_str(out, "which program runs: any image is accepted "
+				 "here (--expect measurement=HEX, or "
+				 "--manifest)\n");
+	if (!c->crl)
+		buf_put_str(out, "that AMD did not revoke the signer of the "
+				 "certificate: there was no list (--crl)\n");
+	if (is_vlek(c))
+		buf_putf(out,
+			 "which chip it is: a key of the provider's (%s) "
+			 "signed, not the chip's\n",
+			 c->key.csp_id);
+	if (!by_policy)
+		buf_put_str(out, "that the firmware is recent: no least TCB is "
+				 "asked for here (--manifest)\n");
+}
+
 static void say_unproven(struct verify *v, const struct snp_claims *c)
 {
 	if (!c->root_pinned)
 		verify_unproven(v, "any protection by hardware: the root is "
 				   "one that was named here, not AMD's");
-	if (v->policy == NULL && !verify_asked(v, "measurement"))
-		verify_unproven(v, "which program runs: any image is accepted "
-				   "here (--expect measurement=HEX, or "
-				   "--manifest)");
 	if (!verify_asked(v, "report_data"))
 		verify_unproven(v,
 				"that the report was made now, or for you: "
 				"its report data were not compared (--expect "
 				"report_data=HEX)");
-	if (!c->crl)
-		verify_unproven(v, "that AMD did not revoke the signer of the "
-				   "certificate: there was no list (--crl)");
-	if (is_vlek(c))
-		verify_unproven(v,
-				"which chip it is: a key of the provider's "
-				"(%s) signed, not the chip's",
-				c->key.csp_id);
-	if (v->policy == NULL)
-		verify_unproven(v, "that the firmware is recent: no least TCB "
-				   "is asked for here (--manifest)");
+	verify_snp_unproven(&v->expects, v->policy != NULL, c, &v->unproven);
 }
 
 static void judge(struct verify *v, const struct snp_claims *c)
@@ -270,7 +276,8 @@ enum status verify_snp_run(void *opts, const struct opt_args *args,
 	struct snp_claims claims;
 
 	TRY(verify_begin(&v, o, &verify_snp_claims, is_snp, err));
-	TRY(read_files(o, args->operands[0], &f, err));
+	if (read_files(o, args->operands[0], &f, err) != OK)
+		return verify_unread(o, verify_snp_claims.tee, err);
 	const struct snp_case c = {
 		.report = buf_slice(&f.report),
 		.collateral = { .leaf = buf_slice(&f.vcek),

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 
+#include "attest/tee/collateral.h"
 #include "attest/tee/eventlog.h"
 #include "attest/tee/tdx_policy.h"
 #include "cmd/verify_default.h"
@@ -132,27 +133,19 @@ const struct verify_claims verify_tdx_claims = { "tdx", rows, countof(rows) };
 /* ---- Collateral ---- */
 
 /* clang-format off */
-/* What each thing may be called in the directory: as a tree of samples has
- * it, as the service's path or header is called, and as Intel's own
- * verification library does. */
+/* What they may be called in the directory is in attest/tee/collateral.c. */
 static const struct {
-	const char *names[4];
+	const char *text;
 	size_t at; /* in struct tdx_collateral_input */
 } members[] = {
-#define MEMBER(m, ...) \
-	{ { __VA_ARGS__ }, offsetof(struct tdx_collateral_input, m) }
-	MEMBER(tcb_info, "tcb_info.json", "tcb", "tcbInfo.json"),
-	MEMBER(tcb_info_chain, "tcb_info_issuer_chain.pem",
-	       "TCB-Info-Issuer-Chain", "tcbSignChain.pem"),
-	MEMBER(qe_identity, "qe_identity.json", "identity",
-	       "qeIdentity.json"),
-	MEMBER(qe_identity_chain, "qe_identity_issuer_chain.pem",
-	       "SGX-Enclave-Identity-Issuer-Chain", "tcbSignChain.pem"),
-	MEMBER(root_ca_crl, "root_ca_crl.der", "IntelSGXRootCA.der",
-	       "rootCaCrl.der"),
-	MEMBER(pck_crl, "pck_crl.der", "pckcrl", "intermediateCaCrl.der"),
-	MEMBER(pck_crl_chain, "pck_crl_issuer_chain.pem",
-	       "SGX-PCK-CRL-Issuer-Chain", "pckCrlIssuerChain.pem"),
+#define MEMBER(m) { #m, offsetof(struct tdx_collateral_input, m) }
+	MEMBER(tcb_info),
+	MEMBER(tcb_info_chain),
+	MEMBER(qe_identity),
+	MEMBER(qe_identity_chain),
+	MEMBER(root_ca_crl),
+	MEMBER(pck_crl),
+	MEMBER(pck_crl_chain),
 #undef MEMBER
 };
 /* clang-format on */
@@ -172,26 +165,14 @@ static void collateral_done(struct collateral *c)
 static enum status read_member(const char *dir, size_t i, struct buf *out,
 			       struct err *err)
 {
-	const char *seen = NULL;
-	char path[4096];
+	char path[COLLATERAL_PATH_MAX];
+	struct err why;
 
-	for (size_t k = 0; k < countof(members[i].names); k++) {
-		const char *name = members[i].names[k];
-
-		if (name == NULL)
-			break;
-		(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
-		if (access(path, F_OK) != 0)
-			continue;
-		if (seen != NULL)
-			return err_set(err, E_USAGE,
-				       "--collateral %s: expected %s or %s, "
-				       "found both",
-				       dir, seen, name);
-		TRY(verify_input_collateral(path, VERIFY_CERTS, out, err));
-		seen = name;
-	}
-	return OK;
+	if (collateral_find(dir, "tdx", members[i].text, path, &why) == OK)
+		return verify_input_collateral(path, VERIFY_CERTS, out, err);
+	if (why.code == E_NOTFOUND)
+		return OK;
+	return err_set(err, E_USAGE, "--%s", why.text);
 }
 
 static enum status read_collateral(const char *dir, struct collateral *c,
@@ -201,7 +182,8 @@ static enum status read_collateral(const char *dir, struct collateral *c,
 		return OK;
 	DIR *d = opendir(dir);
 	if (d == NULL)
-		return err_errno(err, "--collateral %s", dir);
+		return err_set(err, E_IO, "--collateral %s: %s", dir,
+			       strerror(errno));
 	(void)closedir(d);
 	for (size_t i = 0; i < countof(members); i++) {
 		TRY(read_member(dir, i, &c->file[i], err));
@@ -253,12 +235,52 @@ void verify_tdx_default(const struct verify_expects *e,
 	const struct tdx_policy p = {
 		.debug = verify_claims_expects(e, "debug", "true"),
 		.migratable = verify_claims_expects(e, "migratable", "true"),
-		.sept_ve = verify_claims_expects(e, "sept_ve_disable", "false"),
+		.sept_ve = true, /* not among the defaults: told instead */
+		.told_advisories = true,
 		.tcb_status = texts_of(e, "tcb_status", &status),
 		.advisories = texts_of(e, "advisories", &advisories),
 	};
 
 	(void)tdx_policy_check(&p, c, t);
+}
+
+/* The image is what MRTD and the RTMRs say together. */
+static void say_image(const struct verify_expects *e, struct buf *out)
+{
+	static const char *const claims[] = { "mrtd", "rtmr0", "rtmr1", "rtmr2",
+					      "rtmr3" };
+	auto_buf struct buf open = buf_make(64);
+	size_t n = 0;
+
+	for (size_t i = 0; i < countof(claims); i++) {
+		if (verify_claims_expected(e, claims[i]) != NULL)
+			continue;
+		buf_putf(&open, "%s%s", n++ == 0 ? "" : ", ", claims[i]);
+	}
+	if (n == countof(claims))
+		buf_put_str(out,
+			    "which program runs: any image is accepted here "
+			    "(--expect mrtd=HEX and the RTMRs, or "
+			    "--manifest)\n");
+	else if (n > 0)
+		buf_putf(out,
+			 "all of which program runs: any %s is accepted here\n",
+			 buf_cstr(&open));
+}
+
+void verify_tdx_unproven(const struct verify_expects *e, bool by_policy,
+			 const struct tdx_claims *c, struct buf *out)
+{
+	if (!by_policy)
+		say_image(e, out);
+	if ((c->td.attributes & TDX_ATTR_SEPT_VE_DISABLE) == 0)
+		buf_put_str(out, "that the host cannot make its pages fault as "
+				 "it runs: SEPT_VE_DISABLE is off\n");
+	if (c->advisories.n == 0)
+		return;
+	buf_put_str(out, "that Intel's advisories about the platform (");
+	put_advisories(c, out);
+	buf_put_str(out, ") do not matter here\n");
 }
 
 static void say_unproven(struct verify *v, const struct tdx_claims *c)
@@ -270,15 +292,12 @@ static void say_unproven(struct verify *v, const struct tdx_claims *c)
 						   "hardware: the root is one "
 						   "that was named here, not "
 						   "Intel's");
-	if (v->policy == NULL && !verify_asked(v, "mrtd"))
-		verify_unproven(v, "which program runs: any image is accepted "
-				   "here (--expect mrtd=HEX and the RTMRs, or "
-				   "--manifest)");
 	if (!verify_asked(v, "report_data"))
 		verify_unproven(v,
 				"that the quote was made now, or for you: "
 				"its report data were not compared (--expect "
 				"report_data=HEX)");
+	verify_tdx_unproven(&v->expects, v->policy != NULL, c, &v->unproven);
 }
 
 static void judge(struct verify *v, const struct tdx_claims *c)
@@ -341,8 +360,11 @@ static void print_events(const struct eventlog *log)
 		bool proven =
 			eventlog_event_proven(log, e, HASH_SHA384).len > 0;
 
-		printf("event        %u: %s%s\n", e->mr,
-		       type == NULL ? "unknown type" : type,
+		if (e->mr == 0)
+			printf("event        MRTD: ");
+		else
+			printf("event        RTMR%u: ", e->mr - 1);
+		printf("%s%s\n", type == NULL ? "unknown type" : type,
 		       proven ? ", its data are proven" : "");
 	}
 }
@@ -375,6 +397,17 @@ static void judge_log(struct verify *v, struct slice raw,
 
 /* ---- The verb ---- */
 
+static enum status read_files(const struct verify_opts *o, const char *path,
+			      struct buf *quote, struct buf *log,
+			      struct collateral *col, struct err *err)
+{
+	TRY(verify_input_read(path, VERIFY_BYTES, quote, err));
+	TRY(read_collateral(o->collateral, col, err));
+	if (o->event_log == NULL)
+		return OK;
+	return verify_input_raw(o->event_log, log, err);
+}
+
 enum status verify_tdx_run(void *opts, const struct opt_args *args,
 			   struct err *err)
 {
@@ -386,10 +419,8 @@ enum status verify_tdx_run(void *opts, const struct opt_args *args,
 	struct tdx_claims claims;
 
 	TRY(verify_begin(&v, o, &verify_tdx_claims, is_tdx, err));
-	TRY(verify_input_read(args->operands[0], VERIFY_BYTES, &quote, err));
-	TRY(read_collateral(o->collateral, &col, err));
-	if (o->event_log != NULL)
-		TRY(file_read(o->event_log, &log, err));
+	if (read_files(o, args->operands[0], &quote, &log, &col, err) != OK)
+		return verify_unread(o, verify_tdx_claims.tee, err);
 	const struct tdx_case c = {
 		.quote = buf_slice(&quote),
 		.input = col.in,

@@ -3,6 +3,7 @@
 #include "cmd/applet.h"
 #include "cmd/ask.h"
 #include "cmd/crew.h"
+#include "cmd/tee_opts.h"
 #include "cmd/worker_keeper.h"
 #include "cmd/worker_net.h"
 #include "core/cleanup.h"
@@ -12,6 +13,8 @@ struct worker_opts {
 	struct common_opts common;
 	const char *api;
 	const char *as;
+	const char *collateral;
+	const char *gpu_helper;
 	const char *group;
 	const char *manifest;
 	const char *name;
@@ -20,6 +23,7 @@ struct worker_opts {
 	const char *sim_root;
 	const char *tee;
 	const char *trust_root;
+	const char *tsm_root;
 	uint64_t drain;
 };
 
@@ -36,6 +40,7 @@ static const struct opt rows[] = {
 	  .kind = OPT_STR,
 	  .flags = OPT_REQUIRED,
 	  OPT_AT(struct worker_opts, as) },
+	TEE_COLLATERAL_ROW(struct worker_opts, collateral),
 	{ .name = "drain",
 	  .arg = "SECONDS",
 	  .help = "how long proxies may finish answers when told to stop",
@@ -43,6 +48,7 @@ static const struct opt rows[] = {
 	  .kind = OPT_U64,
 	  .max = 3600,
 	  OPT_AT(struct worker_opts, drain) },
+	TEE_GPU_HELPER_ROW(struct worker_opts, gpu_helper),
 	{ .name = "group",
 	  .arg = "NAME",
 	  .help = "worker group of the manifest to belong to",
@@ -78,6 +84,7 @@ static const struct opt rows[] = {
 	  .kind = OPT_STR,
 	  OPT_AT(struct worker_opts, tee) },
 	ASK_TRUST_ROW(struct worker_opts, trust_root),
+	TEE_TSM_ROOT_ROW(struct worker_opts, tsm_root),
 };
 
 static enum status check_name(const char *option, const char *value,
@@ -112,7 +119,10 @@ static enum status run_keeper(const struct worker_opts *o, struct err *err)
 		.manifest = o->manifest,
 		.tee = o->tee,
 		.trust_root = o->trust_root,
-		.tee_settings = { .sim_root = o->sim_root },
+		.tee_settings = { .sim_root = o->sim_root,
+				  .tsm_root = o->tsm_root,
+				  .collateral = o->collateral,
+				  .gpu_helper = o->gpu_helper },
 		.ready_file = o->ready_file,
 		.drain = o->drain,
 	};

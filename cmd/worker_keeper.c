@@ -1,5 +1,6 @@
 #include "cmd/worker_keeper.h"
 
+#include <fcntl.h>
 #include <signal.h>
 
 #include "attest/keyset.h"
@@ -7,6 +8,7 @@
 #include "attest/vault.h"
 #include "cmd/ask.h"
 #include "cmd/crew.h"
+#include "cmd/worker_net.h"
 #include "cmd/workloads.h"
 #include "core/cleanup.h"
 #include "core/clock.h"
@@ -421,6 +423,11 @@ static enum status bind_api(struct keeper *k, int *out, struct err *err)
 static enum status start_net(struct keeper *k, struct err *err)
 {
 	const char *trust = k->set->trust_root;
+	/* Opened here: net is a user who may not have to. */
+	auto_fd int roots =
+		trust == NULL ? -1 : open(trust, O_RDONLY | O_CLOEXEC);
+	if (trust != NULL && roots < 0)
+		return err_errno(err, "--trust-root %s", trust);
 	const char *args[] = { "--as",
 			       k->set->as,
 			       "--group",
@@ -428,7 +435,7 @@ static enum status start_net(struct keeper *k, struct err *err)
 			       "--name",
 			       k->set->name,
 			       trust == NULL ? NULL : "--trust-root",
-			       trust,
+			       WORKER_NET_ROOTS,
 			       NULL };
 	auto_fd int listener = -1;
 	int pair[2];
@@ -436,10 +443,11 @@ static enum status start_net(struct keeper *k, struct err *err)
 	TRY(bind_api(k, &listener, err));
 	TRY(chan_pair(pair, err));
 	auto_fd int ours = pair[0], theirs = pair[1];
-	const int fds[] = { theirs, listener };
-	const struct crew_role net = {
-		.role = "net", .args = args, .fds = fds, .n_fds = countof(fds)
-	};
+	const int fds[] = { theirs, listener, roots };
+	const struct crew_role net = { .role = "net",
+				       .args = args,
+				       .fds = fds,
+				       .n_fds = trust == NULL ? 2 : 3 };
 
 	TRY(crew_start(k->crew, &net, err));
 	TRY(chan_new(k->loop, ours, net_rows, countof(net_rows), on_net_gone, k,

@@ -9,6 +9,7 @@
 
 #define WORKER_NET_CHAN 3 /* descriptors that it is started with */
 #define WORKER_NET_LISTEN 4
+#define WORKER_NET_ROOTS "/dev/fd/5" /* --trust-root, where it is given */
 
 struct worker_net_settings {
 	const char *as; /* HOST:PORT */

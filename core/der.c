@@ -298,11 +298,27 @@ static bool write_oid(struct slice oid, char *out, size_t size)
 	return whole;
 }
 
+static bool next_number(struct slice *dotted, uint64_t *out)
+{
+	struct slice number;
+
+	return slice_split(dotted, '.', &number) && slice_u64(number, out);
+}
+
 bool der_oid_is(struct slice oid, const char *dotted)
 {
-	char text[DER_OID_TEXT];
+	struct slice rest = slice_str(dotted);
+	uint64_t top, want, arc;
 
-	return write_oid(oid, text, sizeof(text)) && strcmp(text, dotted) == 0;
+	if (!next_number(&rest, &top) || !next_number(&rest, &want) ||
+	    top > 2 || want > UINT64_MAX - 80 || (top < 2 && want >= 40))
+		return false;
+	want += 40 * top; /* the first two are in one number */
+	while (next_arc(&oid, &arc) && arc == want) {
+		if (oid.len == 0 || !next_number(&rest, &want))
+			return oid.len == 0 && rest.len == 0;
+	}
+	return false;
 }
 
 void der_oid_text(struct slice oid, char out[static DER_OID_TEXT])

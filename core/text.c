@@ -271,17 +271,28 @@ enum status text_unbase64(struct slice in, struct buf *out, const char *what,
 	return put_decoded(&base64, digits, out, what, err);
 }
 
+/* How much stands before the next white space, of which none is above ' '. */
+static size_t line_len(struct slice in)
+{
+	size_t n = 0;
+
+	while (n < in.len && (in.p[n] > ' ' ||
+			      slice_span(slice_from(in, n), TEXT_SPACE) == 0))
+		n++;
+	return n;
+}
+
 enum status text_unbase64_spaced(struct slice in, struct buf *out,
 				 const char *what, struct err *err)
 {
 	auto_buf struct buf packed = buf_make(in.len);
 
 	while (in.len > 0) {
-		size_t space = slice_span(in, TEXT_SPACE);
+		size_t line = line_len(in);
 
-		if (space == 0)
-			buf_put_u8(&packed, in.p[0]);
-		in = slice_from(in, space == 0 ? 1 : space);
+		buf_put(&packed, slice_sub(in, 0, line));
+		in = slice_from(in, line);
+		in = slice_from(in, slice_span(in, TEXT_SPACE));
 	}
 	TRY(buf_check(&packed, what, err));
 	return text_unbase64(buf_slice(&packed), out, what, err);

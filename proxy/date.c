@@ -32,7 +32,7 @@ static unsigned month_of(struct slice name)
 enum status date_parse(struct slice in, int64_t *out, struct err *err)
 {
 	unsigned month = month_of(slice_sub(in, 8, 3));
-	char again[DATE_SIZE], t[TEXT_TIME_SIZE];
+	char again[DATE_SIZE], t[32]; /* also what is no time */
 	int64_t at;
 
 	if (in.len != DATE_LEN || month == 0)

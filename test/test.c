@@ -1,7 +1,8 @@
-/* The runner: test [-l] [-v] [filter...]
+/* The runner: test [-l] [-v] [-p PART/OF] [filter...]
  *
  *	-l	list the tests
  *	-v	a line for each test that passed, too
+ *	-p	of "OF" parts (up to 9) this one, from 1: to run them at once
  *	filter	run only tests whose "file:name" contains one of these
  *
  * Exit status 1 when any failed. */
@@ -24,8 +25,9 @@
 /* Defined by core/crypto.c, when a test needs it. */
 enum status crypto_setup(struct err *err) __attribute__((weak));
 
-/* Of the sanitizers' library. */
+/* Of the sanitizers' library, and of gcov's. */
 void __asan_init(void) __attribute__((weak));
+void __gcov_init(void *info) __attribute__((weak));
 
 static struct test *first_test;
 static struct test **last_link = &first_test;
@@ -102,9 +104,19 @@ const char *test_dir(void)
 	return now.dir;
 }
 
+size_t test_stride(size_t n)
+{
+	return getenv("CONFD_TEST_ALL") != NULL ? 1 : n;
+}
+
 bool test_is_sanitized(void)
 {
 	return __asan_init != NULL;
+}
+
+bool test_is_counted(void)
+{
+	return __gcov_init != NULL;
 }
 
 static int remove_one(const char *path, const struct stat *st, int kind,
@@ -192,10 +204,15 @@ static void run_one(struct test *t)
 	remove_dir();
 }
 
+static unsigned part, of = 1;
+
 static bool wanted(const struct test *t, char *const *filters)
 {
+	static unsigned turn;
 	char label[256];
 
+	if (turn++ % of != part)
+		return false;
 	if (filters[0] == NULL)
 		return true;
 	(void)snprintf(label, sizeof(label), "%s:%s", t->file, t->name);
@@ -239,16 +256,26 @@ static int list_all(char *const *filters)
 	return 0;
 }
 
+static bool read_part(const char *arg)
+{
+	if (strlen(arg) != 3 || arg[0] < '1' || arg[1] != '/' ||
+	    arg[2] < arg[0] || arg[2] > '9')
+		return false;
+	part = (unsigned)(arg[0] - '1');
+	of = (unsigned)(arg[2] - '0');
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	struct err err;
 	bool list = false, verbose = false;
 	int opt;
 
-	while ((opt = getopt(argc, argv, "lv")) != -1) {
+	while ((opt = getopt(argc, argv, "lvp:")) != -1) {
 		list |= opt == 'l';
 		verbose |= opt == 'v';
-		if (opt == '?')
+		if (opt == '?' || (opt == 'p' && !read_part(optarg)))
 			return 64;
 	}
 	if (list)

@@ -79,7 +79,15 @@ const char *test_dir(void);
  * child, or 0 when it returned, or -1 when it exited by itself. */
 int test_signal_of(void (*fn)(void *arg), void *arg);
 
+/* n, or 1 where CONFD_TEST_ALL is set: every how manieth of many changes to
+ * something is tried, each with more work than a plain run has time for. */
+size_t test_stride(size_t n);
+
 /* Whether a sanitizer is linked in; ASan makes mlock(2) do nothing. */
 bool test_is_sanitized(void);
+
+/* Whether lines are counted: such a build is not confined, since it writes its
+ * counts to files. */
+bool test_is_counted(void);
 
 #endif

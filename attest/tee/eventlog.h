@@ -131,9 +131,17 @@ bool eventlog_event_honest(const struct eventlog *l,
 /* "EV_SEPARATOR", or NULL for a type that is not known here. */
 const char *eventlog_type_name(uint32_t type);
 
+/* Which registers of a genuine quote a log in binary form is to lead to, bit N
+ * for RTMR N: all but RTMR3 where the log has nothing of it and it is not
+ * zero, since firmware's log ends where the system begins, which extends that
+ * register and keeps a log of its own. */
+unsigned eventlog_told(const struct eventlog *l,
+		       const uint8_t rtmr[static EVENTLOG_RTMRS][48]);
+
 /* Judge a log for TDX by the registers of a genuine quote, leaving a step
- * eventlog.data and one eventlog.rtmrN for each bit N of `registers`.  OK, or
- * the code of the first rule that is broken. */
+ * eventlog.replay and, where that holds, eventlog.data and one eventlog.rtmrN
+ * for each bit N of `registers`.  OK, or the code of the first rule that is
+ * broken. */
 enum status eventlog_verify_rtmrs(const struct eventlog *l,
 				  const uint8_t rtmr[static EVENTLOG_RTMRS][48],
 				  unsigned registers, struct trace *t,

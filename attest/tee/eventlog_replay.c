@@ -72,13 +72,17 @@ static const struct { uint16_t id; enum hash_alg alg; } banks[] = {
 
 #define PFP "TCG PC Client Platform Firmware Profile 1.06, "
 
+static const struct trace_rule rule_replay = {
+	"eventlog.replay", E_PARSE,
+	"the event log is not one of registers like the quote's", PFP "10.2" };
+
 static const struct trace_rule rule_data = {
 	"eventlog.data", E_CRYPTO,
-	"The event log's data are not what was measured", PFP "10.4" };
+	"the event log's data are not what was measured", PFP "10.4" };
 
 #define RTMR_RULE(n) \
 	{ "eventlog.rtmr" n, E_CRYPTO, \
-	  "The event log does not lead to RTMR" n " of the quote", \
+	  "the event log does not lead to RTMR" n " of the quote", \
 	  "UEFI 2.10, 38.4.1" }
 static const struct trace_rule rule_rtmr[EVENTLOG_RTMRS] = {
 	RTMR_RULE("0"), RTMR_RULE("1"), RTMR_RULE("2"), RTMR_RULE("3"),
@@ -86,7 +90,7 @@ static const struct trace_rule rule_rtmr[EVENTLOG_RTMRS] = {
 
 static const struct trace_rule rule_pcr = {
 	"eventlog.pcr", E_CRYPTO,
-	"The event log does not lead to a PCR of the quote", PFP "10.2" };
+	"the event log does not lead to a PCR of the quote", PFP "10.2" };
 /* clang-format on */
 
 const char *eventlog_type_name(uint32_t type)
@@ -285,6 +289,49 @@ enum status eventlog_replay(const struct eventlog *l, enum hash_alg alg,
 	return OK;
 }
 
+static bool extends(const struct eventlog *l, uint32_t mr)
+{
+	for (size_t i = 0; i < l->n; i++)
+		if (l->event[i].mr == mr &&
+		    l->event[i].type != EVENTLOG_NO_ACTION)
+			return true;
+	return false;
+}
+
+unsigned eventlog_told(const struct eventlog *l,
+		       const uint8_t rtmr[static EVENTLOG_RTMRS][48])
+{
+	if (l->kind != EVENTLOG_CC || extends(l, EVENTLOG_RTMRS) ||
+	    all_zero(rtmr[3], sizeof(rtmr[3])))
+		return 0xf;
+	return 0x7;
+}
+
+/* The registers by a log of the right kind: a step in any case, so that a log
+ * that says nothing is not taken for one that agrees. */
+static enum status step_replay(const struct eventlog *l, bool tpm,
+			       enum hash_alg alg, struct trace *t,
+			       struct eventlog_registers *out, struct err *err)
+{
+	enum status status = OK;
+
+	trace_expect(t, "a log of %s registers", tpm ? "a TPM's" : "TDX's");
+	if ((l->kind == EVENTLOG_TPM) != tpm)
+		status = err_set(err, E_PARSE,
+				 "event log: expected one of %s, found one of "
+				 "%s",
+				 tpm ? "a TPM" : "TDX", tpm ? "TDX" : "a TPM");
+	if (status == OK)
+		status = eventlog_replay(l, alg, out, err);
+	if (status != OK) {
+		trace_step_err(t, &rule_replay, err);
+		return status;
+	}
+	trace_find(t, "the same");
+	(void)trace_step(t, &rule_replay, true);
+	return OK;
+}
+
 /* Every event is honest; says which is not. */
 static bool step_data(const struct eventlog *l, enum hash_alg alg,
 		      struct trace *t)
@@ -311,11 +358,7 @@ enum status eventlog_verify_rtmrs(const struct eventlog *l,
 	struct eventlog_registers r;
 	enum status status = OK;
 
-	if (l->kind == EVENTLOG_TPM)
-		return err_set(err, E_PARSE,
-			       "event log: expected one of TDX, found one of "
-			       "a TPM");
-	TRY(eventlog_replay(l, HASH_SHA384, &r, err));
+	TRY(step_replay(l, false, HASH_SHA384, t, &r, err));
 	if (!step_data(l, HASH_SHA384, t))
 		status = rule_data.code;
 	for (unsigned i = 0; i < EVENTLOG_RTMRS; i++)
@@ -336,11 +379,7 @@ enum status eventlog_verify_pcrs(const struct eventlog *l, enum hash_alg alg,
 	struct eventlog_registers r;
 	enum status status = OK;
 
-	if (l->kind != EVENTLOG_TPM)
-		return err_set(err, E_PARSE,
-			       "event log: expected one of a TPM, found one "
-			       "of TDX");
-	TRY(eventlog_replay(l, alg, &r, err));
+	TRY(step_replay(l, true, alg, t, &r, err));
 	if (!step_data(l, alg, t))
 		status = rule_data.code;
 	for (unsigned i = 0; i < EVENTLOG_PCRS; i++) {

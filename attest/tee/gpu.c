@@ -70,7 +70,7 @@ enum status gpu_verify_all(const struct tee_case *c, struct trace *trace,
 			   struct claims *claims, struct err *err)
 {
 	const struct evidence *e = c->evidence;
-	auto_gpu_rim_cache struct gpu_rim_cache cache = { 0 };
+	auto_gpu_rim_cache struct gpu_rim_cache own = { 0 };
 	struct gpu_claims *found = claims->gpu;
 	struct slice ocsp[EVIDENCE_OCSP_MAX];
 	uint8_t nonce[GPU_NONCE_LEN];
@@ -80,7 +80,7 @@ enum status gpu_verify_all(const struct tee_case *c, struct trace *trace,
 		struct gpu_case gc = make_case(c, &e->gpu[i], ocsp);
 
 		gc.nonce = nonce;
-		gc.cache = &cache;
+		gc.cache = c->cache == NULL ? &own : &c->cache->rims;
 		if (!begin(e, i, trace))
 			return trace_error(trace, err);
 		TRY(gpu_verify(&gc, trace, &found[i], err));

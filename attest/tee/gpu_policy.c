@@ -156,7 +156,8 @@ static void find_revocation(struct trace *t, const struct gpu_claims *d,
 {
 	char when[TEXT_TIME_SIZE];
 
-	trace_find(t, "%s: %s", c->what, gpu_revocation_name(c->revocation));
+	trace_find(t, "%s's certificate: answer %s", c->what,
+		   gpu_revocation_name(c->revocation));
 	if (c->revocation == GPU_REVOCATION_REVOKED) {
 		text_time(when, c->revoked_at);
 		trace_find(t, " at %s", when);

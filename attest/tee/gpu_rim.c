@@ -480,6 +480,11 @@ static void use(struct gpu_rim_cache *c, size_t i)
 	c->item[0] = used;
 }
 
+static bool is_good(const struct gpu_rim *r)
+{
+	return r->chain.code == OK && r->signature.code == OK;
+}
+
 enum status gpu_rim_cache_get(struct gpu_rim_cache *c, struct slice in,
 			      const struct gpu_rim **out, struct err *err)
 {
@@ -490,6 +495,11 @@ enum status gpu_rim_cache_get(struct gpu_rim_cache *c, struct slice in,
 	sha256(in, id);
 	while (i < c->n && memcmp(c->item[i].id, id, sizeof(id)) != 0)
 		i++;
+	if (i < c->n && !is_good(c->item[i].rim)) {
+		/* A failure is not kept: it may have been for want of memory. */
+		c->item[i].rim->judged = false;
+		gpu_rim_judge(c->item[i].rim);
+	}
 	if (i == c->n) {
 		TRY(gpu_rim_parse(in, &r, err));
 		gpu_rim_judge(r);

@@ -189,13 +189,15 @@ void gpu_verify_ocsp(const struct gpu_case *c, const struct gpu_chain *chain,
 	struct err err;
 
 	find_targets(target, chain, rims, found);
-	trace_expect(t, "responses signed by a certificate's issuer or its "
-			"responder");
+	trace_expect(t, "responses, if any, signed by a certificate's issuer "
+			"or its responder");
 	if (use_all(c, target, found, &err) != OK) {
 		trace_step_err(t, &rule_ocsp, &err);
 		return;
 	}
-	trace_find(t, "%zu responses; %zu of %zu certificates are not revoked",
-		   c->n_ocsp, count_good(found), found->n_certificates);
+	trace_find(
+		t,
+		"%zu responses; of %zu certificates %zu are known to be good",
+		c->n_ocsp, found->n_certificates, count_good(found));
 	(void)trace_step(t, &rule_ocsp, true);
 }

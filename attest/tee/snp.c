@@ -118,7 +118,10 @@ static enum status verify(const struct tee_case *c, struct trace *trace,
 
 	if (!read_collateral(in, &sc.collateral, &table, trace))
 		return trace_error(trace, err);
+	sc.issuers = tee_cache_find_snp(c->cache, &sc.collateral);
 	TRY(snp_verify(&sc, trace, &snp, err));
+	if (sc.issuers == NULL)
+		tee_cache_keep_snp(c->cache, &sc.collateral);
 	if (!check_kind(in, &snp, trace))
 		return trace_error(trace, err);
 	fill_claims(&snp, &found);

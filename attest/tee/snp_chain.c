@@ -209,7 +209,7 @@ static bool check_alg(const struct x509 *cert, const struct x509 *issuer,
 	} else {
 		good = false;
 	}
-	trace_find(t, "%.*s: %s, key of %zu bits; ",
+	trace_find(t, "%s%.*s: %s, key of %zu bits", cert == issuer ? "" : "; ",
 		   SLICE_FMT(slice_sub(x509_common_name(cert), 0, 32)), text,
 		   bits);
 	return good;

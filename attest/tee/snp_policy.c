@@ -334,7 +334,10 @@ static enum outcome at_least_tcb(const struct snp_policy *p,
 	if (c->product != SNP_TURIN)
 		want.fmc = 0;
 	snp_report_tcb_text(&want, c->product, text);
-	trace_expect(t, "at least %s", text);
+	if (snp_report_tcb_at_most(&want, &(struct snp_tcb){ 0 }))
+		trace_expect(t, "any");
+	else
+		trace_expect(t, "at least %s", text);
 	snp_report_tcb_text(found, c->product, text);
 	trace_find(t, "%s", text);
 	return outcome(snp_report_tcb_at_most(&want, found));

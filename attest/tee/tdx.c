@@ -1,5 +1,6 @@
 #include "attest/tee/tdx.h"
 
+#include "attest/tee/eventlog.h"
 #include "attest/tee/tdx_device.h"
 #include "core/cleanup.h"
 
@@ -8,7 +9,10 @@
 /* clang-format off */
 static const struct trace_rule
 rule_names = { "tdx.collateral", E_PARSE,
-	"the collateral has a text that nobody knows", SOURCE };
+	"the collateral has a text that nobody knows", SOURCE },
+rule_log = { "eventlog.form", E_PARSE,
+	"the event log is not of the form that we know",
+	"confd-attest(7), EVENT LOGS" };
 
 static const char *const texts[] = {
 	"tcb_info", "tcb_info_chain", "qe_identity", "qe_identity_chain",
@@ -101,6 +105,28 @@ static void fill_claims(const struct tee_case *c, const struct tdx_claims *f,
 	out->tdx = *f;
 }
 
+/* The log leads to the registers, which are genuine by now. */
+static enum status check_log(const struct evidence *e,
+			     const struct tdx_claims *f, struct trace *t,
+			     struct err *err)
+{
+	auto_eventlog struct eventlog log = { 0 };
+	struct err why;
+
+	if (e->n_logs == 0)
+		return OK;
+	trace_expect(t, "a CC event log");
+	if (eventlog_parse(buf_slice(&e->log[0]), EVENTLOG_CC, &log, &why) !=
+	    OK) {
+		trace_step_err(t, &rule_log, &why);
+		return trace_error(t, err);
+	}
+	trace_find(t, "%zu events", log.n);
+	(void)trace_step(t, &rule_log, true);
+	return eventlog_verify_rtmrs(&log, f->td.rtmr,
+				     eventlog_told(&log, f->td.rtmr), t, err);
+}
+
 static enum status verify(const struct tee_case *c, struct trace *trace,
 			  struct claims *claims, struct err *err)
 {
@@ -115,7 +141,11 @@ static enum status verify(const struct tee_case *c, struct trace *trace,
 
 	if (!read_collateral(&c->evidence->collateral, &tc.input, trace))
 		return trace_error(trace, err);
+	tc.collateral = tee_cache_find_tdx(c->cache, &tc.input);
 	TRY(tdx_verify(&tc, trace, &tdx, err));
+	if (tc.collateral == NULL)
+		tee_cache_keep_tdx(c->cache, &tc.input);
+	TRY(check_log(c->evidence, &tdx, trace, err));
 	fill_claims(c, &tdx, &found);
 	*claims = found;
 	return OK;
@@ -171,6 +201,7 @@ static enum status seal_key(void *device, uint8_t out[static 32],
 const struct tee tee_tdx = {
 	.name = "tdx",
 	.title = "Intel TDX",
+	.event_log = true,
 	.mandatory = tdx_verify_mandatory,
 	.n_mandatory = &tdx_verify_n_mandatory,
 	.detect = detect,

@@ -1,13 +1,17 @@
 #include "attest/tee/tdx_device.h"
 
+#include "attest/tee/eventlog.h"
 #include "attest/tee/tdx_quote.h"
 #include "attest/tee/tsm.h"
 #include "core/cleanup.h"
+#include "core/file.h"
 
 #define PROVIDER "tdx_guest"
 
 struct tdx_device {
 	struct tsm *tsm;
+	struct buf raw_log;
+	struct eventlog log; /* n 0: there is none */
 };
 
 static bool has_device(const struct tdx_device_settings *s)
@@ -27,6 +31,18 @@ enum status tdx_device_detect(const struct tdx_device_settings *s,
 	return err_set(err, E_NOTFOUND, "this machine is no TDX guest");
 }
 
+/* Read once, before a confinement takes the place away; it does not change
+ * after the boot. */
+static void read_log(struct tdx_device *d, const char *path)
+{
+	struct err unused;
+
+	d->raw_log = buf_make(EVENTLOG_MAX);
+	if (file_read(path, &d->raw_log, &unused) == OK)
+		(void)eventlog_parse(buf_slice(&d->raw_log), EVENTLOG_CC,
+				     &d->log, &unused);
+}
+
 enum status tdx_device_open(const struct tdx_device_settings *s,
 			    struct tdx_device **out, struct err *err)
 {
@@ -39,6 +55,7 @@ enum status tdx_device_open(const struct tdx_device_settings *s,
 				     "newer");
 	if (status != OK)
 		return err_wrap(err, "TDX");
+	read_log(d, s->log != NULL ? s->log : TDX_DEVICE_LOG);
 	*out = take(d);
 	return OK;
 }
@@ -48,12 +65,30 @@ void tdx_device_close(struct tdx_device *d)
 	if (d == NULL)
 		return;
 	tsm_close(d->tsm);
+	eventlog_done(&d->log);
+	buf_done(&d->raw_log);
 	mem_free(d);
 }
 
 const char *tdx_device_folder(const struct tdx_device *d)
 {
 	return tsm_root(d->tsm);
+}
+
+static enum status add_log(const struct tdx_device *d, const struct tdx_td *td,
+			   struct evidence *out, struct err *err)
+{
+	auto_trace struct trace unused;
+	struct err why;
+
+	trace_init(&unused);
+	if (d->log.n == 0 || d->log.end > EVIDENCE_LOG_MAX ||
+	    eventlog_verify_rtmrs(&d->log, td->rtmr,
+				  eventlog_told(&d->log, td->rtmr), &unused,
+				  &why) != OK)
+		return OK;
+	return evidence_add_log(
+		out, slice_sub(buf_slice(&d->raw_log), 0, d->log.end), err);
 }
 
 enum status tdx_device_issue(struct tdx_device *d,
@@ -72,7 +107,8 @@ enum status tdx_device_issue(struct tdx_device *d,
 			       "found other");
 	buf_clear(&out->report);
 	buf_put(&out->report, q.whole);
-	return buf_check(&out->report, "TDX quote", err);
+	TRY(buf_check(&out->report, "TDX quote", err));
+	return add_log(d, &q.td, out, err);
 }
 
 enum status tdx_device_seal_key(struct tdx_device *d, uint8_t out[static 32],

@@ -6,11 +6,13 @@
 #include "attest/evidence.h"
 
 #define TDX_DEVICE_PATH "/dev/tdx_guest"
+#define TDX_DEVICE_LOG "/sys/firmware/acpi/tables/data/CCEL"
 
 /* Where to look; all zero: where Linux has them. */
 struct tdx_device_settings {
 	const char *tsm_root; /* NULL: TSM_ROOT of tsm.h */
 	const char *path;     /* NULL: TDX_DEVICE_PATH; only looked for */
+	const char *log;      /* NULL: TDX_DEVICE_LOG */
 };
 
 struct tdx_device;
@@ -36,6 +38,11 @@ const char *tdx_device_folder(const struct tdx_device *d);
 
 /* Have report_data signed.  out's report is set: the quote, without the zeros
  * that hosts put behind it.  Intel's collateral is not the device's to give.
+ *
+ * Firmware's event log, as it was at the opening, is added without its fill,
+ * where it leads to the quote's registers.  Else it is left out, as is one
+ * that is not there, malformed or larger than a bundle takes: nobody has to
+ * have one, and one that does not fit would cost the evidence its worth.
  *
  * E_PARSE	what came is no quote that is known here.
  * E_CONFLICT	it is of other data.

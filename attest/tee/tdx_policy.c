@@ -184,8 +184,10 @@ static bool check_status(const struct tdx_policy *p, const struct tdx_claims *c,
 
 	expect_strings(t, p->tcb_status, tdx_status_name(TDX_UP_TO_DATE));
 	trace_find(t, "%s", name);
-	if ((size_t)c->status >= countof(never) || never[c->status])
+	if ((size_t)c->status >= countof(never) || never[c->status]) {
+		trace_expect(t, ", and none that is out of date or revoked");
 		return false;
+	}
 	if (p->tcb_status == NULL)
 		return c->status == TDX_UP_TO_DATE;
 	return manifest_strings_have(p->tcb_status, slice_str(name));
@@ -195,14 +197,18 @@ static bool check_advisories(const struct tdx_policy *p,
 			     const struct tdx_claims *c, struct trace *t)
 {
 	bool ok = true;
+	bool any = p->told_advisories && p->advisories == NULL &&
+		   c->status == TDX_UP_TO_DATE;
 
-	trace_expect(t, "none but ");
-	expect_strings(t, p->advisories, "nothing");
+	trace_expect(t, any ? "any: the platform is up to date" : "none but ");
+	if (!any)
+		expect_strings(t, p->advisories, "nothing");
 	for (size_t i = 0; i < c->advisories.n; i++) {
 		const char *id = c->advisories.id[i];
 
-		ok &= p->advisories != NULL &&
-		      manifest_strings_have(p->advisories, slice_str(id));
+		ok &= any ||
+		      (p->advisories != NULL &&
+		       manifest_strings_have(p->advisories, slice_str(id)));
 		trace_find(t, "%s%s", i == 0 ? "" : ", ", id);
 	}
 	if (c->advisories.n == 0)
@@ -213,7 +219,10 @@ static bool check_advisories(const struct tdx_policy *p,
 static bool check_evaluation(const struct tdx_policy *p,
 			     const struct tdx_claims *c, struct trace *t)
 {
-	trace_expect(t, "at least %u", p->min_evaluation);
+	if (p->min_evaluation == 0)
+		trace_expect(t, "any");
+	else
+		trace_expect(t, "at least %u", p->min_evaluation);
 	trace_find(t, "%u", c->evaluation);
 	return c->evaluation >= p->min_evaluation;
 }
@@ -225,7 +234,10 @@ static bool check_tcb_date(const struct tdx_policy *p,
 
 	text_time(least, p->min_tcb_date);
 	text_time(found, c->tcb_date);
-	trace_expect(t, "at least %s", least);
+	if (p->min_tcb_date == 0)
+		trace_expect(t, "any");
+	else
+		trace_expect(t, "at least %s", least);
 	trace_find(t, "%s", found);
 	return c->tcb_date >= p->min_tcb_date;
 }
@@ -234,9 +246,11 @@ static bool check_svn(const struct tdx_policy *p, const struct tdx_claims *c,
 		      struct trace *t)
 {
 	bool ok = true;
+	bool asked = !all_zero(p->min_tee_tcb_svn, sizeof(p->min_tee_tcb_svn));
 
-	trace_expect(t, "at least, byte by byte, ");
-	trace_expect_bytes(t, slice_of(p->min_tee_tcb_svn));
+	trace_expect(t, asked ? "at least, byte by byte, " : "any");
+	if (asked)
+		trace_expect_bytes(t, slice_of(p->min_tee_tcb_svn));
 	trace_find_bytes(t, slice_of(c->td.tee_tcb_svn));
 	for (size_t i = 0; i < sizeof(p->min_tee_tcb_svn); i++)
 		ok &= c->td.tee_tcb_svn[i] >= p->min_tee_tcb_svn[i];

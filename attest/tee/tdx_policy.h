@@ -24,6 +24,7 @@ struct tdx_policy {
 	 * Revoked are never accepted, even when listed. */
 	const struct manifest_strings *tcb_status;
 	const struct manifest_strings *advisories; /* tolerated; NULL: none */
+	bool told_advisories; /* true: of an UpToDate platform any will do */
 
 	uint32_t
 		min_evaluation; /* tcbEvaluationDataNumber, of both documents */

@@ -215,13 +215,16 @@ static bool check_quote(struct run *r)
 	return step_status(r, &rule_quote, status, &err, "the same");
 }
 
-/* The next byte that is not white space; -1 at the end. */
+/* The next byte that is not white space, of which none is above ' '; -1 at the
+ * end. */
 static int next_byte(struct slice *s)
 {
-	struct slice rest = slice_from(*s, slice_span(*s, TEXT_SPACE));
-
-	*s = slice_from(rest, 1);
-	return rest.len > 0 ? rest.p[0] : -1;
+	if (s->len > 0 && s->p[0] <= ' ')
+		*s = slice_from(*s, slice_span(*s, TEXT_SPACE));
+	if (s->len == 0)
+		return -1;
+	s->len--;
+	return *s->p++;
 }
 
 /* Whether the text is the certificates, white space apart, and no more: these
@@ -561,7 +564,9 @@ static bool check_module(struct run *r)
 	enum status status =
 		tdx_match_module(r->col->tcb, &r->quote.td, &r->match, &err);
 
-	trace_expect(r->t, "a TDX module of Intel's");
+	trace_expect(r->t, "a TDX module that Intel knows");
+	if (status == OK)
+		trace_find(r->t, "one that is ");
 	return step_status(r, &rule_module, status, &err,
 			   tdx_status_name(r->match.module_status));
 }
@@ -573,6 +578,8 @@ static bool check_level(struct run *r)
 					      &r->quote.td, &r->match, &err);
 
 	trace_expect(r->t, "a level that the platform reaches");
+	if (status == OK)
+		trace_find(r->t, "one that is ");
 	return step_status(r, &rule_level, status, &err,
 			   status == OK ? tdx_status_name(r->match.tdx->status)
 					: "none");
@@ -609,6 +616,8 @@ static bool check_qe_level(struct run *r)
 		tdx_match_qe_level(r->col->qe, &r->quote.qe, &r->match, &err);
 
 	trace_expect(r->t, "a level that the quoting enclave reaches");
+	if (status == OK)
+		trace_find(r->t, "one that is ");
 	return step_status(
 		r, &rule_qe_level, status, &err,
 		status == OK ? tdx_status_name(r->match.qe_level->status) : "");
@@ -678,7 +687,7 @@ static void check_status(struct run *r)
 	if (status == OK && !collect_advisories(r))
 		status = err_set(&err, E_LIMIT, "more than %d advisories",
 				 TDX_ADVISORIES_MAX);
-	trace_expect(r->t, "a status");
+	trace_expect(r->t, "what Intel says of it all");
 	(void)step_status(r, &rule_status, status, &err,
 			  tdx_status_name(r->match.status));
 }

@@ -1,5 +1,8 @@
 #include "attest/tee/tee.h"
 
+#include "attest/tee/collateral.h"
+#include "attest/tee/gpu_device.h"
+#include "attest/tee/gpu_verify.h"
 #include "attest/tee/sim.h"
 #include "attest/tee/snp.h"
 #include "attest/tee/tdx.h"
@@ -20,6 +23,8 @@ const char tee_roots_warning[] =
 struct tee_device {
 	const struct tee *tee;
 	void *device; /* of its open */
+	const char *collateral;
+	struct gpu_device_settings gpus;
 };
 
 const struct tee *tee_at(size_t i)
@@ -102,16 +107,37 @@ static enum status choose(const struct tee_settings *s, const char *name,
 		       "this machine has no TEE that this build can use");
 }
 
+/* What would fail at every attestation fails at the start. */
+static enum status check_settings(const struct tee_settings *s, struct err *err)
+{
+	const struct gpu_device_settings gpus = { .helper = s->gpu_helper };
+
+	if (s->tsm_root != NULL && !tee_test_roots_allowed())
+		return err_set(err, E_CONF,
+			       "this build looks for configfs-tsm at its own "
+			       "place alone (it was made with SIM=0): leave "
+			       "the option out, or use another build");
+	if (s->collateral != NULL)
+		TRY(collateral_check(s->collateral, err));
+	if (s->gpu_helper != NULL)
+		TRY(gpu_device_check(&gpus, err));
+	return OK;
+}
+
 enum status tee_device_open(const struct tee_settings *s, const char *name,
 			    struct tee_device **out, struct err *err)
 {
 	const struct tee *t = NULL;
 	void *device = NULL;
 
+	TRY(check_settings(s, err));
 	TRY(choose(s, name, &t, err));
 	TRY(t->open(s, &device, err));
 	struct tee_device *d = mem_must(sizeof(*d));
-	*d = (struct tee_device){ t, device };
+	*d = (struct tee_device){ .tee = t,
+				  .device = device,
+				  .collateral = s->collateral,
+				  .gpus = { .helper = s->gpu_helper } };
 	*out = d;
 	return OK;
 }
@@ -143,6 +169,28 @@ enum status tee_device_seal_key(struct tee_device *d, uint8_t out[static 32],
 	return d->tee->seal_key(d->device, out, err);
 }
 
+static enum status issue_gpus(const struct tee_device *d, struct evidence *e,
+			      struct err *err)
+{
+	uint8_t nonce[GPU_DEVICE_NONCE_LEN];
+
+	if (d->gpus.helper == NULL)
+		return OK;
+	gpu_verify_nonce(buf_slice(&e->report), nonce);
+	return gpu_device_issue(&d->gpus, nonce, e, err);
+}
+
+enum status tee_device_issue(struct tee_device *d,
+			     const uint8_t report_data[static 64],
+			     struct evidence *out, struct err *err)
+{
+	TRY(evidence_set_tee(out, d->tee->name, err));
+	TRY(d->tee->issue(d->device, report_data, out, err));
+	TRY(issue_gpus(d, out, err));
+	return d->collateral == NULL ? OK
+				     : collateral_add(d->collateral, out, err);
+}
+
 enum status tee_device_attest(struct tee_device *d, const struct statement *s,
 			      struct buf *out, struct err *err)
 {
@@ -152,7 +200,6 @@ enum status tee_device_attest(struct tee_device *d, const struct statement *s,
 	evidence_init(&e);
 	TRY(statement_write(s, &e.statement, err));
 	statement_report_data(buf_slice(&e.statement), report_data);
-	TRY(evidence_set_tee(&e, d->tee->name, err));
-	TRY(d->tee->issue(d->device, report_data, &e, err));
+	TRY(tee_device_issue(d, report_data, &e, err));
 	return evidence_write(&e, out, err);
 }

@@ -6,12 +6,18 @@
 #include "attest/claims.h"
 #include "attest/evidence.h"
 #include "attest/statement.h"
+#include "attest/tee/tee_cache.h"
 #include "attest/trace.h"
 
-/* How to reach this machine's TEE. */
+/* How to reach this machine's TEE, and what goes into its evidence beside the
+ * report.  The texts have to live as long as the device. */
 struct tee_settings {
 	const char *sim_root; /* file of sim_root_new's; NULL: no sim here */
-	const char *tsm_root; /* NULL: where Linux has configfs-tsm */
+	/* NULL: where Linux has configfs-tsm.  For tests: only a build that
+	 * may trust roots of tests takes another. */
+	const char *tsm_root;
+	const char *collateral; /* folder, collateral.h; NULL: none */
+	const char *gpu_helper; /* gpu_device.h; NULL: no GPUs here */
 };
 
 /* Roots that are trusted beside the makers' own, which are compiled in, by
@@ -51,6 +57,9 @@ struct tee_case {
 	const uint8_t (*trust_roots)[32];
 	size_t n_trust_roots;
 	int64_t now; /* unix seconds */
+
+	/* NULL, or what the evidence of many machines has in common. */
+	struct tee_cache *cache;
 };
 
 struct tee {
@@ -62,6 +71,9 @@ struct tee {
 
 	/* NULL, or what to warn of at every start. */
 	const char *warning;
+
+	/* Its verify judges an event log of the evidence. */
+	bool event_log;
 
 	/* Steps that a trace must have, beyond those of every TEE. */
 	const char *const *mandatory;
@@ -110,8 +122,10 @@ const struct tee *tee_at(size_t i);
 /* This machine's TEE, opened. */
 struct tee_device;
 
-/* Open by name, or (NULL) the first that detects itself.  E_NOTFOUND when
- * there is none. */
+/* Open by name, or (NULL) the first that detects itself.
+ *
+ * E_NOTFOUND	there is none.
+ * E_CONF	the settings name what cannot be used, or may not be. */
 enum status tee_device_open(const struct tee_settings *s, const char *name,
 			    struct tee_device **out, struct err *err);
 void tee_device_close(struct tee_device *d);
@@ -124,6 +138,14 @@ const struct tee *tee_device_tee(const struct tee_device *d);
 
 /* The folder that attesting writes in; NULL: none. */
 const char *tee_device_folder(const struct tee_device *d);
+
+/* Have report_data signed, and the report by the GPUs where there is a helper
+ * for them; fills in all of out but the statement, with the collateral that
+ * the folder has at this moment.  out is empty before, and of no use after a
+ * failure. */
+enum status tee_device_issue(struct tee_device *d,
+			     const uint8_t report_data[static 64],
+			     struct evidence *out, struct err *err);
 
 /* Attest: a whole bundle for a statement, appended to out as JSON. */
 enum status tee_device_attest(struct tee_device *d, const struct statement *s,

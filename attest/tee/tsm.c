@@ -187,11 +187,14 @@ static enum status read_floor(const struct entry *e, struct tsm *t,
 			      struct err *err)
 {
 	uint64_t floor = 0;
-	enum status status = read_number(e, "privlevel_floor", &floor, err);
+	struct err why;
 
-	if (status == E_NOTFOUND)
-		return OK; /* a provider without levels */
-	TRY(status);
+	if (read_number(e, "privlevel_floor", &floor, &why) != OK) {
+		if (why.code == E_NOTFOUND)
+			return OK; /* a provider without levels */
+		*err = why;
+		return why.code;
+	}
 	if (floor > TSM_LEVEL_MAX)
 		return err_set(err, E_PARSE,
 			       "tsm privlevel_floor: expected 0 to %d, found "
@@ -298,12 +301,15 @@ static enum status write_request(const struct tsm *t, const struct entry *e,
 static enum status read_aux(const struct entry *e, struct buf *aux,
 			    struct err *err)
 {
-	enum status status = read_all(e, "auxblob", aux, err);
+	struct err why;
 
-	if (status != E_NOTFOUND)
-		return status;
-	buf_clear(aux); /* a provider that has none */
-	return OK;
+	if (read_all(e, "auxblob", aux, &why) == OK)
+		return OK;
+	buf_clear(aux);
+	if (why.code == E_NOTFOUND)
+		return OK; /* a provider that has none */
+	*err = why;
+	return why.code;
 }
 
 /* One request, one entry. */

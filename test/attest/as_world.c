@@ -36,10 +36,10 @@ static void must(enum status status, const struct err *err)
 
 /* ---- the roles ---------------------------------------------------------- */
 
-static enum status no_walls(const char *store, const char *folder,
+static enum status no_walls(const struct keeper_settings *s, const char *folder,
 			    struct err *err)
 {
-	(void)store;
+	(void)s;
 	(void)folder;
 	(void)err;
 	return OK;

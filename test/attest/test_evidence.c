@@ -3,20 +3,16 @@
 #include "core/cleanup.h"
 #include "test/test.h"
 
-#define D96                                                          \
-	"0909090909090909090909090909090909090909090909090909090909" \
-	"09090909090909090909090909090909090909"
 #define GOOD                                                      \
 	"{\"v\":1,\"statement\":\"s \\\"x\\\"\",\"tee\":\"sim\"," \
 	"\"report\":\"cmVwb3J0\",\"collateral\":{\"chain\":\"c\\n\"}"
-#define EVENT \
-	"{\"mr\":3,\"type\":4294967295,\"digest\":\"" D96 "\",\"data\":\"\"}"
+#define LOG "\"bG9n\""
 #define GPU \
 	"{\"arch\":\"hopper\",\"report\":\"Zw==\",\"chain\":\"p\",\"rims\":{}}"
 #define GPU_OCSP                                                             \
 	"{\"arch\":\"hopper\",\"report\":\"Zw==\",\"chain\":\"p\",\"rims\":" \
 	"{\"driver\":\"d\"},\"ocsp\":[\"Zw==\",\"Zg==\"]}"
-#define FULL GOOD ",\"event_log\":[" EVENT "],\"gpus\":[" GPU "," GPU_OCSP "]}"
+#define FULL GOOD ",\"event_log\":[" LOG "],\"gpus\":[" GPU "," GPU_OCSP "]}"
 
 static enum status parse(const char *text)
 {
@@ -39,8 +35,7 @@ TEST(reads_every_part)
 	CHECK(slice_eq(buf_slice(&e.report), S("report")));
 	CHECK(slice_eq(evidence_text(&e.collateral, "chain"), S("c\n")));
 	CHECK(evidence_text(&e.collateral, "other").len == 0);
-	CHECK(e.n_events == 1 && e.event[0].mr == 3);
-	CHECK(e.event[0].type == UINT32_MAX && e.event[0].digest[47] == 9);
+	CHECK(e.n_logs == 1 && slice_eq(buf_slice(&e.log[0]), S("log")));
 	CHECK(e.n_gpus == 2 && e.gpu[0].n_ocsp == 0 && e.gpu[1].n_ocsp == 2);
 	CHECK(slice_eq(buf_slice(&e.gpu[1].ocsp[1]), S("f")));
 	CHECK_STR_EQ(e.gpu[0].arch, "hopper");
@@ -111,14 +106,13 @@ static const char *const bad[] = {
 	GOOD ",\"gpus\":[{\"arch\":\"hopper\",\"report\":\"Zw==\","
 	"\"chain\":\"p\",\"rims\":{},\"x\":1}]}",
 	GOOD ",\"event_log\":[]}",
+	GOOD ",\"event_log\":" LOG "}",
 	GOOD ",\"event_log\":[{}]}",
-	GOOD ",\"event_log\":[{\"mr\":-1,\"type\":1,"
-	"\"digest\":\"" D96 "\",\"data\":\"\"}]}",
-	GOOD ",\"event_log\":[{\"mr\":1,\"type\":4294967296,"
-	"\"digest\":\"" D96 "\",\"data\":\"\"}]}",
+	GOOD ",\"event_log\":[\"\"]}",
+	GOOD ",\"event_log\":[\"bG9n=\"]}",
 	GOOD ",\"event_log\":[{\"mr\":1,\"type\":1,"
-	"\"digest\":\"09\",\"data\":\"\"}]}",
-	GOOD ",\"event_log\":[" EVENT "],\"event_log\":[" EVENT "]}",
+	"\"digest\":\"\",\"data\":\"\"}]}",
+	GOOD ",\"event_log\":[" LOG "],\"event_log\":[" LOG "]}",
 };
 /* clang-format on */
 
@@ -145,9 +139,34 @@ TEST(lists_are_limited)
 {
 	CHECK(parse_many("gpus", GPU, EVIDENCE_GPUS_MAX) == OK);
 	CHECK(parse_many("gpus", GPU, EVIDENCE_GPUS_MAX + 1) == E_LIMIT);
-	CHECK(parse_many("event_log", EVENT, EVIDENCE_EVENTS_MAX) == OK);
-	CHECK(parse_many("event_log", EVENT, EVIDENCE_EVENTS_MAX + 1) ==
-	      E_LIMIT);
+	CHECK(parse_many("event_log", LOG, EVIDENCE_LOGS_MAX) == OK);
+	CHECK(parse_many("event_log", LOG, EVIDENCE_LOGS_MAX + 1) == E_LIMIT);
+}
+
+TEST(what_is_added_keeps_the_limits_and_can_be_read)
+{
+	static const uint8_t large[EVIDENCE_LOG_MAX + 1];
+	auto_evidence struct evidence e, back;
+	auto_buf struct buf out = buf_make(EVIDENCE_MAX);
+	struct err err;
+
+	evidence_init(&e);
+	evidence_init(&back);
+	CHECK(evidence_parse(S(GOOD ",\"gpus\":[" GPU "]}"), &e, &err) == OK);
+	CHECK(evidence_add_log(&e, slice_of(large), &err) == E_LIMIT);
+	CHECK(evidence_add_log(&e, S(""), &err) == E_PARSE);
+	CHECK(e.n_logs == 0);
+	CHECK(evidence_add_log(&e, slice_make(large, EVIDENCE_LOG_MAX), &err) ==
+	      OK);
+	CHECK(evidence_add_log(&e, S("more"), &err) == E_LIMIT);
+	CHECK(evidence_add_ocsp(&e.gpu[0], slice_of(large), &err) == E_LIMIT);
+	for (size_t i = 0; i < EVIDENCE_OCSP_MAX; i++)
+		CHECK(evidence_add_ocsp(&e.gpu[0], S("r"), &err) == OK);
+	CHECK(evidence_add_ocsp(&e.gpu[0], S("r"), &err) == E_LIMIT);
+	CHECK(evidence_write(&e, &out, &err) == OK);
+	CHECK(evidence_parse(buf_slice(&out), &back, &err) == OK);
+	CHECK(back.n_logs == 1 && back.log[0].len == EVIDENCE_LOG_MAX);
+	CHECK(back.gpu[0].n_ocsp == EVIDENCE_OCSP_MAX);
 }
 
 TEST(responses_about_revocation_are_limited)

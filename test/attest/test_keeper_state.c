@@ -131,7 +131,7 @@ TEST(a_state_damaged_cut_or_extended_anywhere_is_sealed_and_left_alone)
 	initialize(&b);
 	CHECK(keeper_state_save(&b.s, &b.err) == OK);
 	read_file(&b, &good);
-	for (size_t i = 0; i < good.len; i += i < 40 ? 4 : 499) {
+	for (size_t i = 0; i < good.len; i += i < 40 ? 8 : 1499) {
 		buf_clear(&bad);
 		buf_put(&bad, buf_slice(&good));
 		bad.mem[bad.head + i] ^= 0x10;
@@ -140,7 +140,7 @@ TEST(a_state_damaged_cut_or_extended_anywhere_is_sealed_and_left_alone)
 		CHECK(keeper_state_name(&b.s) == STATE_SEALED);
 		CHECK(b.s.why_sealed.text[0] != '\0');
 	}
-	for (size_t n = 0; n < good.len; n += n < 40 ? 4 : 499) {
+	for (size_t n = 0; n < good.len; n += n < 40 ? 8 : 1499) {
 		write_it(&b, slice_sub(buf_slice(&good), 0, n));
 		CHECK(reopen(&b) == OK);
 		CHECK(keeper_state_name(&b.s) == STATE_SEALED);

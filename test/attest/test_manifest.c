@@ -592,6 +592,8 @@ static const struct {
 	GOOD("\"vmpl\":1", "\"platform\":{\"ecc\":true,\"tsme\":false}"),
 	SNP("\"platform\":{\"ecc\":1}", "platform.ecc: expected true or"),
 	SNP("\"platform\":{\"eec\":true}", "platform.eec: no such member"),
+	SNP("\"platform\":{}", "platform: expected an object with a member"),
+	SNP("\"mitigations\":{}", "mitigations: expected an object with"),
 	GOOD("\"vmpl\":1", "\"mitigations\":{\"launch\":\"" WORD "\"}"),
 	SNP("\"mitigations\":{\"launch\":3}", "mitigations.launch: expected"),
 	SNP("\"mitigations\":{\"launch\":\"3\"}",
@@ -628,6 +630,7 @@ static const struct {
 	     "\"debug\":true,\"migratable\":true,\"sept_ve\":true,"
 	     "\"perfmon\":false}"),
 	TDX("\"xfam\":3", "xfam: expected 16"),
+	TDX("\"attributes\":{}", "attributes: expected an object with a"),
 	TDX("\"attributes\":{\"tud\":true}", "attributes.tud: no such member"),
 	TDX("\"attributes\":{\"debug\":\"on\"}", "attributes.debug: expected"),
 	TDX("\"products\":[\"Genoa\"]", "products: no such member"),

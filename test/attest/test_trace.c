@@ -125,6 +125,9 @@ TEST(texts_are_cut_and_escaped)
 	CHECK(strlen(t.step[0].expected) == TRACE_TEXT_MAX);
 	CHECK(strcmp(t.step[0].expected + TRACE_TEXT_MAX - 4, "x...") == 0);
 	CHECK_STR_EQ(t.step[0].found, "a\\x0ab\\x1b[2J\\xff");
+	trace_find(&t, "\"%s\"", "a\"\\b\x7f");
+	trace_step(&t, &a, false);
+	CHECK_STR_EQ(t.step[1].found, "\"a\"\\x5cb\\x7f\"");
 }
 
 /* Escaping makes text longer: it may not end behind the cap. */

@@ -304,13 +304,14 @@ TEST(parts_that_nobody_checks_are_refused)
 {
 	auto_world struct world w;
 
+	struct err err;
+
 	world_init(&w);
-	w.evidence.event = mem_must(sizeof(*w.evidence.event));
-	w.evidence.event[0].data = buf_make(16);
-	w.evidence.n_events = 1;
+	CHECK(evidence_add_log(&w.evidence, S("log"), &err) == OK);
 	world_rewrite(&w);
 	CHECK(world_judge(&w) == E_POLICY);
 	CHECK(world_refused(&w, E_POLICY, "bundle.extra"));
+	CHECK(strstr(w.err.text, "no registers for one") != NULL);
 }
 
 /* ---- Policies ---- */

@@ -1,6 +1,7 @@
 /* Whole bundles of TDX machines, under a root of our own. */
 #include "core/cleanup.h"
 #include "test/attest/hw_world.h"
+#include "test/attest/tee/log_forge.h"
 #include "test/test.h"
 
 TEST(a_machine_is_accepted)
@@ -260,4 +261,96 @@ TEST(another_td_is_refused)
 	CHECK(hw_judge(&w) == E_POLICY);
 	CHECK(hw_refused(&w, E_POLICY, "policy.mrtd"));
 	CHECK(strstr(w.err.text, "the policy does not list this TD") != NULL);
+}
+
+/* ---- The event log ---- */
+
+/* A machine whose log, less the last `cut` bytes, is in the bundle. */
+static void with_log(struct hw_world *w, size_t cut)
+{
+	auto_buf struct buf log = buf_make(EVIDENCE_LOG_MAX);
+	struct err err;
+
+	log_forge(&log);
+	buf_cut(&log, log.len - cut);
+	hw_attest(w);
+	CHECK(evidence_add_log(&w->evidence, buf_slice(&log), &err) == OK);
+	hw_rewrite(w);
+}
+
+/* One whose registers come from its log. */
+static void hw_logged(struct hw_world *w)
+{
+	hw_tdx(w);
+	log_forge_registers(w->tdx.o.td.rtmr);
+	hw_policy(w, "");
+	with_log(w, 0);
+}
+
+TEST(a_log_that_leads_to_the_registers_is_judged_and_accepted)
+{
+	auto_hw struct hw_world w;
+
+	hw_logged(&w);
+	CHECK(hw_judge(&w) == OK);
+	CHECK(trace_has(&w.trace, "eventlog.form"));
+	CHECK(trace_has(&w.trace, "eventlog.data"));
+	CHECK(trace_has(&w.trace, "eventlog.rtmr0"));
+	CHECK(trace_has(&w.trace, "eventlog.rtmr3"));
+}
+
+TEST(what_the_system_extends_later_need_not_be_in_firmwares_log)
+{
+	auto_hw struct hw_world w;
+
+	hw_logged(&w);
+	w.tdx.o.td.rtmr[3][7] = 1;
+	hw_policy(&w, "");
+	with_log(&w, 0);
+	CHECK(hw_judge(&w) == OK);
+	CHECK(trace_has(&w.trace, "eventlog.rtmr2"));
+	CHECK(!trace_has(&w.trace, "eventlog.rtmr3"));
+}
+
+TEST(a_log_that_leads_elsewhere_is_refused)
+{
+	static const char *const steps[] = { "eventlog.rtmr0", "eventlog.rtmr1",
+					     "eventlog.rtmr2" };
+
+	for (size_t i = 0; i < countof(steps); i++) {
+		auto_hw struct hw_world w;
+
+		hw_logged(&w);
+		w.tdx.o.td.rtmr[i][47] ^= 1;
+		hw_policy(&w, "");
+		with_log(&w, 0);
+		CHECK(hw_judge(&w) == E_CRYPTO);
+		CHECK(hw_refused(&w, E_CRYPTO, steps[i]));
+	}
+}
+
+TEST(a_log_whose_data_were_changed_is_refused)
+{
+	auto_hw struct hw_world w;
+
+	hw_logged(&w);
+	struct buf *log = &w.evidence.log[0];
+	uint8_t last = buf_slice(log).p[log->len - 1];
+	buf_cut(log, log->len - 1);
+	buf_put_u8(log, last ^ 1);
+	hw_rewrite(&w);
+	CHECK(hw_judge(&w) == E_CRYPTO);
+	CHECK(hw_refused(&w, E_CRYPTO, "eventlog.data"));
+}
+
+TEST(a_log_that_is_cut_off_is_refused)
+{
+	for (size_t cut = 1; cut < 70; cut += 17) {
+		auto_hw struct hw_world w;
+
+		hw_logged(&w);
+		with_log(&w, cut);
+		CHECK(hw_judge(&w) == E_PARSE);
+		CHECK(hw_refused(&w, E_PARSE, "eventlog.form"));
+	}
 }

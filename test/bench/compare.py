@@ -20,8 +20,11 @@ Each figure is one line:
     P<group> NAME skipped: WHY
 
 Groups: P1 small requests, P4 paced streams, P5 streams as fast as they go, P7
-memory, P8 large bodies, P9 TLS connections, P14 crypto, P15 parsers, P16
-starting, P17 size."""
+memory, P8 large bodies, P9 TLS connections, P10 SEV-SNP evidence, P11 TDX
+evidence, P14 crypto, P15 parsers, P16 starting, P17 size, P18 GPU evidence.
+
+Evidence is verified beside the bare checks of its signatures, and beside Go's
+verifiers where there is Go and its modules can be had (peers/)."""
 
 import json
 import os
@@ -63,6 +66,8 @@ LOADS = {
 SIZES = {"prompt100k": 0.1, "body128m": BODY / 1e6, "stream": EVENT_BYTES / 1e6}
 
 STRIPPED = CONFD + ".stripped"
+VECTORS = os.environ.get("CONFD_VECTORS", os.path.join(
+    os.path.dirname(os.path.abspath(__file__)), "../../../shared/vectors"))
 
 failures = []
 
@@ -385,6 +390,61 @@ def print_micro_goals(values):
     figure(15, "json_check_100k_goal", values.get("json_check_100k"), "MB/s", (">=", 1000))
 
 
+# ---- hardware evidence ----------------------------------------------------------
+
+EVIDENCE = {"snp": 10, "tdx": 11, "gpu": 18}
+EVIDENCE_GOALS = {"snp_verify_cached": (">=", 500), "tdx_verify_cached": (">=", 450)}
+
+
+def print_lines(lines):
+    """NAME VALUE UNIT [TIME], or NAME skipped: WHY; the values by name."""
+    values = {}
+    for line in lines:
+        words = line.split()
+        group = EVIDENCE.get(words[0].split("_")[0].rstrip(":"), 10)
+        if words[1] == "skipped:":
+            say(f"P{group} {line.strip()}")
+            continue
+        values[words[0]] = float(words[1])
+        goal = ("<=", 1.10) if words[0].endswith("_of_bare") else EVIDENCE_GOALS.get(words[0])
+        figure(group, words[0], values[words[0]], words[2], goal)
+    return values
+
+
+def go_peers(place):
+    """Lines of Go's verifiers; one that says why there are none."""
+    go = shutil.which("go") or shutil.which("/usr/local/go/bin/go")
+    if go is None:
+        return ["go_peers skipped: no Go here"]
+    top, program_at = place.path("peers"), place.path("peers.bin")
+    shutil.copytree(os.path.join(os.path.dirname(os.path.abspath(__file__)), "peers"), top)
+    try:
+        subprocess.run([go, "build", "-o", program_at, "."], cwd=top, capture_output=True,
+                       text=True, timeout=180, check=True)
+        done = subprocess.run([*PROXIES, program_at, VECTORS], capture_output=True, text=True,
+                              timeout=120, check=True, env={**os.environ, "GOMAXPROCS": "1"})
+    except (OSError, subprocess.SubprocessError) as e:
+        why = (getattr(e, "stderr", None) or str(e)).strip().splitlines()
+        return [f"go_peers skipped: {why[-1] if why else e}"]
+    return done.stdout.splitlines()
+
+
+def print_evidence(place):
+    done = subprocess.run([*PROXIES, program("verify")], stdout=subprocess.PIPE, text=True,
+                          env={**os.environ, "CONFD_VECTORS": VECTORS})
+    if done.returncode != 0:
+        failures.append("verify")
+    us = print_lines(done.stdout.splitlines())
+    if not us:
+        return
+    them = print_lines(go_peers(place))
+    for name, ours, theirs in (("snp_of_go_sev_guest", "snp_verify", "snp_go_sev_guest"),
+                               ("tdx_of_go_tdx_guest", "tdx_verify", "tdx_go_tdx_guest"),
+                               ("tdx_quote_of_go_tdx_guest", "tdx_verify_cached",
+                                "tdx_go_tdx_guest_quote")):
+        figure(EVIDENCE[name[:3]], name, ratio(us.get(ours), them.get(theirs)), "x")
+
+
 # ---- the run --------------------------------------------------------------------
 
 def main():
@@ -402,6 +462,7 @@ def main():
         print_bulk(subjects)
         print_handshakes(subjects)
         print_streams(subjects)
+        print_evidence(place)
     finally:
         place.close()
     print_micro_goals(print_micro())

@@ -22,7 +22,7 @@ CONFD = os.environ["CONFD"]
 BUILD = os.environ["BUILD"]
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 # Sanitized programs are several times slower.
-SLOW = 4 if "asan" in BUILD else 1
+SLOW = 4 if "asan" in BUILD or "coverage" in BUILD else 1
 
 
 class Skip(Exception):

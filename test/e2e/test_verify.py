@@ -1,12 +1,13 @@
 """Genuine evidence, and evidence that is not, through the real program: exit
-codes and JSON of every vector, and a sample of the mutations that their rules
-list.  The vectors are looked for in $CONFD_VECTORS."""
+codes and JSON of every vector, and every mutation that their rules list, each
+on some of the cases.  The vectors are looked for in $CONFD_VECTORS."""
 
 import base64
 import json
 import os
 import re
 import shutil
+import struct
 import tempfile
 
 from lib import TOP, Place, Skip, check, confd, run
@@ -41,6 +42,22 @@ def have(option, path):
     return [option, path] if os.path.exists(path) else []
 
 
+def unique(pairs):
+    check(len({k for k, _ in pairs}) == len(pairs), "a member twice", pairs)
+    return dict(pairs)
+
+
+def tell(code, *args):
+    """What people are told: the same verdict, a line a step, no odd bytes."""
+    done = confd("verify", *args, ok=False)
+    check(done.returncode == code, args, f"expected {code}, found {done.returncode}", done.stderr)
+    steps, _, verdict = done.stdout.partition("\n\n")
+    check(verdict.startswith(WORD[code] + ": "), verdict)
+    check(("Not proven: " in verdict) == (code == 0), verdict)
+    check(all(re.match(r"(ok|failed|not checked) +\S.*\)$", l) for l in steps.splitlines()), steps)
+    check(not re.search("[^\n -~]", done.stdout), done.stdout)
+
+
 def verify(kind, code, *args):
     """Run it; the exit code must be this, and the JSON say the same."""
     done = confd("verify", *args, "--json", ok=False)
@@ -48,7 +65,8 @@ def verify(kind, code, *args):
     right = done.returncode == code
     row[code if right else "wrong"] += 1
     check(right, kind, args, f"expected {code}, found {done.returncode}", done.stderr)
-    out = json.loads(done.stdout)
+    check(done.stdout.count("\n") == 1, done.stdout)
+    out = json.loads(done.stdout, object_pairs_hook=unique)
     check({"verdict", "tee", "claims", "trace", "not_proven"} <= set(out), list(out))
     check(out["verdict"] == WORD[code], out["verdict"], code)
     check(("reason" in out) == (code != 0) and bool(out["not_proven"]) == (code == 0), out)
@@ -57,6 +75,9 @@ def verify(kind, code, *args):
     bad = [s for s in out["trace"] if not s["ok"]]
     check(bool(bad) == (code != 0), bad)
     check((code == 2) == any(s["outcome"] == "failed" for s in bad) or code == 3, bad)
+    check(all((s["outcome"] == "failed") == ("refusal" in s) for s in out["trace"]), bad)
+    if sum(row.values()) % 10 == 1:
+        tell(code, *args)
     return out
 
 
@@ -162,8 +183,8 @@ def test_missing_snp_collateral_is_incomplete():
     check("snp.certs.leaf" in failed(out) and out["claims"] == {}, out)
     verify("snp, missing", 3, "snp", report, "--vcek", leaf(path), *time)
     verify("snp, missing", 3, *snp_args(path, case, crl=False), "--expect", "revocation=good")
-    check(confd("verify", "snp", report, "--vcek", written("empty", b""), *time,
-                ok=False).returncode == 3)
+    out = verify("snp, missing", 3, "snp", report, "--vcek", written("empty", b""), *time)
+    check(failed(out) == {"input"}, failed(out))
     # And now, long after, what was good then is open.
     verify("snp, missing", 3, *snp_args(path, case, time="2099-01-01T00:00:00Z"))
 
@@ -206,26 +227,109 @@ def mutate(data, rule, base=0):
     return bytes(data)
 
 
-def test_snp_mutations_are_refused():
-    rules = json.loads(read(at("snp"), "NEGATIVE_RULES.json"))["rules"] if list(cases("snp")) else []
-    wanted = ("genoa-v2", "milan-v2-vlek-cvm-reverse-pr-93", "turin-v5", "milan-v5-vcek-teekit-bcc")
-    n = 0
+ORDER = 0xffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973
+
+
+def snp_mutation(path, rule):
+    """The file that the rule changes, and what it is then; None: no bytes."""
+    on = leaf(path) if rule["file"] == "LEAF" else os.path.join(path, rule["file"])
+    if rule["op"] == "xor_tbs_serial":
+        return on, mutate(read(on), {"op": "xor", "value": rule["value"],
+                                     "offset": read(on).index(b"\x02\x01\x02\x02") + 5})
+    if rule["op"] in ("set", "xor", "truncate", "append"):
+        return on, mutate(read(on), rule)
+    return on, None
+
+
+def genuine_snp():
+    """Each genuine case: its folder, itself, and what it needs to be taken."""
     for path, case in cases("snp"):
-        if not os.path.basename(path).startswith(wanted):
+        if case["expect"]["signature_layer"] != "valid":
             continue
-        for rule in rules:
-            if rule["op"] not in ("set", "xor", "truncate", "append"):
-                continue
-            on = leaf(path) if rule["file"] == "LEAF" else os.path.join(path, rule["file"])
-            changed = mutate(read(on), rule)
-            if changed == read(on):
+        more = []
+        for flag, expect in (("POLICY_DEBUG", "debug=true"), ("VMPL_NONZERO", "vmpl=1")):
+            more += ["--expect", expect] if flag in case["policy_flags"] else []
+        yield path, case, more
+
+
+def test_snp_mutations_are_refused():
+    if not list(cases("snp")):
+        return
+    rules = json.loads(read(at("snp"), "NEGATIVE_RULES.json"))["rules"]
+    n = 0
+    for k, (path, case, more) in enumerate(genuine_snp()):
+        for i, rule in enumerate(rules):
+            on, changed = snp_mutation(path, rule)
+            if (i + k) % 6 != 0 or changed is None or changed == read(on):
                 continue
             args = snp_args(path, case)
             args[args.index(on)] = written("changed", changed)
-            out = verify("snp, mutations", 2, *args)
+            out = verify("snp, mutations", 2, *args, *more)
             check(out["claims"] == {}, rule["id"])
             n += 1
     check(n > 100, n)
+
+
+def test_an_snp_signature_has_a_twin():
+    """ECDSA: s and n - s both verify; a report's hash is not its signature's."""
+    path, case, more = next(genuine_snp())
+    report = read(path, "report.bin")
+    s = ORDER - int.from_bytes(report[0x2e8:0x330], "little")
+    args = snp_args(path, case)
+    first = verify("snp, twin", 0, *args, *more)["claims"]["report"]
+    args[1] = written("twin", report[:0x2e8] + s.to_bytes(72, "little") + report[0x330:])
+    check(verify("snp, twin", 0, *args, *more)["claims"]["report"] == first)
+
+
+def test_snp_certificates_of_another_are_refused():
+    if not list(cases("snp")):
+        return
+    for pair in json.loads(read(at("snp"), "CROSS_PAIRS.json")):
+        other = at("snp", pair["certs_from"])
+        verify("snp, cross pairs", 2, "snp", at("snp", pair["report"], "report.bin"), "--vcek",
+               leaf(other), "--chain", chain(other), "--at", pair["verification_time"])
+    for path, case, more in genuine_snp():
+        args = snp_args(path, case)
+        product = {"Milan": "genoa", "Genoa": "turin", "Turin": "milan"}[case["product"]]
+        args[args.index("--chain") + 1] = written(
+            "other.pem", read(at("roots"), f"amd_ask_{product}.pem") + read(path, "ark.pem"))
+        verify("snp, cross pairs", 2, *args, *more)
+        args = snp_args(path, case, crl=False) + ["--crl", at("roots", "amd_crl_milan_20250506.der")]
+        if case["product"] == "Genoa":
+            verify("snp, cross pairs", 2, *args, *more)
+
+
+def test_spoilt_certificate_tables_are_refused():
+    for path, case, more in genuine_snp():
+        table_file = os.path.join(path, "auxblob.bin")
+        if not os.path.exists(table_file):
+            continue
+        args = [a for a in snp_args(path, case) if a not in ("--vcek", leaf(path))]
+        for rule in json.loads(read(at("snp"), "NEGATIVE_RULES.json"))["auxblob_rules"]:
+            changed = mutate(read(table_file), rule)
+            verify("snp, tables", 3 if changed == b"" else 2, *args, "--certs-table",
+                   written("table", changed), *more)
+
+
+def test_files_that_are_none():
+    path, case = next((p, c) for p, c in cases("snp") if not c["policy_flags"])
+    report, fifo, folder = os.path.join(path, "report.bin"), place.path("fifo"), place.path("dir")
+    big = written("big", b"")
+    os.truncate(big, 100 << 20)
+    os.mkfifo(fifo)
+    os.mkdir(folder)
+    for odd in (fifo, folder, "/dev/zero", place.path("absent")):
+        for args in (["snp", odd], ["snp", report, "--vcek", odd], ["snp", report, "--crl", odd],
+                     ["snp", report, "--certs-table", odd], ["tdx", odd], ["bundle", odd],
+                     ["tdx", report, "--event-log", odd], ["gpu", report, "--chain", odd],
+                     ["gpu", report, "--chain", report, "--rim", odd]):
+            done = confd("verify", *args, ok=False, timeout=5)
+            check(done.returncode == 74 and done.stdout == "", args, done)
+    for args in (["snp", big], ["tdx", big], ["bundle", big], ["snp", report, "--vcek", big],
+                 ["gpu", report, "--chain", report, "--ocsp", big]):
+        check(failed(verify("files", 2, *args)) == {"input"}, args)
+    check(confd("verify", "tdx", report, "--collateral", place.path("absent"),
+                ok=False).returncode == 74)
 
 
 # ---- TDX
@@ -240,8 +344,8 @@ def tdx_code(case, e):
     """What the defaults make of an evaluation, and of what its platform is."""
     if e["expect"] != "status":
         return code_of(e["reasons"], TDX_TIMES)
-    flags = [f for f in case["policy_flags"] if f != "REPORT_DATA_ALL_ZERO"]
-    return 2 if flags or e["tcb_status"] != "UpToDate" or e["detail"]["advisories"] else 0
+    told = {"REPORT_DATA_ALL_ZERO", "SEPT_VE_DISABLE_CLEAR"}
+    return 2 if set(case["policy_flags"]) - told or e["tcb_status"] != "UpToDate" else 0
 
 
 def test_every_tdx_case():
@@ -281,8 +385,8 @@ def test_tdx_flags_can_be_expected():
         for e in case["evaluations"]:
             if e.get("tcb_status") == "UpToDate" and e["expect"] == "status":
                 args = tdx_args(path, e["at"], e["collateral"])
-                check(failed(verify("tdx, flags", 2, *args)) == {"policy.sept_ve_disable"})
-                verify("tdx, flags", 0, *args, "--expect", "sept_ve_disable=false")
+                out = verify("tdx, flags", 0, *args, "--expect", "sept_ve_disable=false")
+                check("SEPT_VE_DISABLE" in str(out["not_proven"]), out["not_proven"])
                 verify("tdx, flags", 2, *args, "--expect", "sept_ve_disable=true")
 
 
@@ -305,8 +409,44 @@ def test_event_logs_lead_to_the_registers():
         check(spoilt != data)
         verify("tdx, event logs", 2, *args, "--event-log", written("log", spoilt))
         verify("tdx, event logs", 2, *args, "--event-log", written("log", b"{}"))
+        if data.lstrip()[:1] != b"[":
+            ccel_rules(data, code, args)
         n += 1
     check(n > 0)
+
+
+def ccel_events(data):
+    """The head of a log, its events, and what fills the area behind them."""
+    at_, events = 32 + struct.unpack_from("<I", data, 28)[0], []
+    head = data[:at_]
+    while at_ + 8 <= len(data) and data[at_:at_ + 4] != b"\xff" * 4:
+        size = 66 + struct.unpack_from("<I", data, at_ + 62)[0]
+        events.append(data[at_:at_ + size])
+        at_ += size
+    return head, events, data[at_:]
+
+
+def ccel_rules(data, code, args):
+    head, events, rest = ccel_events(data)
+
+    def event(mr, kind, text, digest=bytes(48)):
+        return struct.pack("<IIIH", mr, kind, 1, 12) + digest + struct.pack("<I", len(text)) + text
+
+    def judge(want, changed):
+        return failed(verify("tdx, event logs", want, *args, "--event-log",
+                             written("log", head + b"".join(changed) + rest)))
+
+    judge(code, events)
+    judge(code, [event(1, 3, b"EV_NO_ACTION"), *events])
+    for fewer in (events[:-1], events[1:]):
+        check(any(step.startswith("eventlog.rtmr") for step in judge(2, fewer)))
+    i = next(i for i in range(len(events)) if events[i][:4] == events[i + 1][:4] and
+             events[i][14:62] != events[i + 1][14:62])
+    judge(2, [*events[:i], events[i + 1], events[i], *events[i + 2:]])
+    # Nothing extends MRTD: such a log is compared with no register.
+    check(judge(2, [event(0, 4, b"x"), *events]) == {"eventlog.replay"})
+    check(judge(2, [*events, event(4, 4, b"x")]) >= {"eventlog.rtmr3"})
+    judge(2, [*events, event(5, 4, b"x")])
 
 
 def test_every_synthetic_tdx_case():
@@ -324,9 +464,6 @@ def test_every_synthetic_tdx_case():
         flags = expect["policy_flags"]
         bad = flags or expect["tcb_status"] not in ("UpToDate", None)
         code = code_of(expect["reasons"], TDX_TIMES) or (2 if bad else 0)
-        # Most of these quotes have the bit clear, which is no matter of theirs.
-        if not case["fields"]["td_attributes_bits"]["sept_ve_disable"]:
-            args += ["--expect", "sept_ve_disable=false"]
         out = verify("tdx, own root", code, *args, *root)
         if out["claims"]:
             check(out["claims"]["tcb_status"] == expect["tcb_status"], out["claims"])
@@ -354,15 +491,22 @@ def tdx_mutations(case, quote, rules):
             yield rule, quote[:start] + value.to_bytes(size, "little") + quote[start + size:]
 
 
-def test_tdx_mutations_are_refused():
-    n = 0
+def accepted_tdx():
+    """Each case with the evaluation that the defaults accept."""
     for path, case in cases("tdx"):
         e = next((e for e in case["evaluations"] if tdx_code(case, e) == 0), None)
-        if e is None or n > 120:
-            continue
-        rules = json.loads(read(at("tdx"), "NEGATIVE_RULES.json"))["rules"]
+        if e is not None:
+            yield path, case, e
+
+
+def test_tdx_mutations_are_refused():
+    if not list(cases("tdx")):
+        return
+    rules, n = json.loads(read(at("tdx"), "NEGATIVE_RULES.json"))["rules"], 0
+    for k, (path, case, e) in enumerate(accepted_tdx()):
         args = tdx_args(path, e["at"], e["collateral"])
-        for rule, changed in tdx_mutations(case, read(path, "quote.bin"), rules):
+        some = [r for i, r in enumerate(rules) if (i + k) % 4 == 0]
+        for rule, changed in tdx_mutations(case, read(path, "quote.bin"), some):
             args[1] = written("quote", changed)
             out = verify("tdx, mutations", 2, *args)
             check(out["claims"] == {}, rule["id"])
@@ -426,7 +570,29 @@ def test_spoilt_tdx_collateral_is_refused_and_missing_is_incomplete():
         shutil.copy(os.path.join(path, "tcb_info.json"), folder)
         done = confd("verify", *args, ok=False)
         check(done.returncode == 64 and "found both" in done.stderr, done)
-    check(confd("verify", *args, ok=False).returncode in (1, 74))  # no such directory
+    check(confd("verify", *args, ok=False).returncode == 74)  # no such directory
+
+
+def test_collateral_rules_on_every_tdx_case():
+    if not list(cases("tdx")):
+        return
+    rules = json.loads(read(at("tdx"), "COLLATERAL_RULES.json"))["rules"]
+    for k, (path, case, e) in enumerate(accepted_tdx()):
+        if e["collateral"] != ".":
+            continue
+        for i, rule in enumerate(rules):
+            if (i + k) % 4 != 0:
+                continue
+            with tempfile.TemporaryDirectory(dir=place.dir) as folder:
+                shutil.copytree(path, folder, dirs_exist_ok=True)
+                if not spoil_collateral(folder, rule):
+                    continue
+                late = any("TIME" in r for r in rule["expect_any"])
+                args = ["tdx", os.path.join(path, "quote.bin"), "--at", e["at"], "--collateral",
+                        folder]
+                code = confd("verify", *args, ok=False).returncode if late else 2
+                check(code in (2, 3), rule["id"], code)
+                verify("tdx, collateral", code, *args)
 
 
 # ---- GPUs
@@ -481,6 +647,99 @@ def test_gpu_mutations_are_refused():
     args = gpu_args(path, case)
     args[3] = os.path.join(other, "gpu_cert_chain.pem")
     verify("gpu, mutations", 2, *args)
+
+
+def pem_blocks(data):
+    return re.findall(rb"-----BEGIN.*?-----END CERTIFICATE-----\n?", data, re.S)
+
+
+def test_gpu_chain_rules():
+    waived = ["--expect", "revocation=missing"]
+    chains = {p: pem_blocks(read(p, "gpu_cert_chain.pem")) for p, _ in cases("gpu")}
+    for path, case in cases("gpu"):
+        if case["expect"]["report_layer"] != "valid":
+            continue
+        own = chains[path]
+        other = next(c for c in chains.values() if c[0] != own[0])
+        rim_root = read(at("roots"), "nvidia_rim_root.pem")
+        for changed in (own[1:], own[:4], own[:4] + [rim_root], [other[0]] + own[1:], other,
+                        own[::-1], own + own[4:], own[:1] * 5, [own[1], own[0], *own[2:]]):
+            args = gpu_args(path, case)
+            args[3] = written("chain.pem", b"".join(changed))
+            check(verify("gpu, chains", 2, *args, *waived)["claims"] == {})
+        args[3] = written("chain.pem", b"")
+        verify("gpu, chains", 3, *args, *waived)
+
+
+def spoilt_rims(xml):
+    """Each rule about reference values, applied."""
+    first = re.search(rb"<[^<>]*Resource[^<>]*active=\"True\"[^<>]*Hash0=\"([0-9a-fA-F])", xml)
+    payload = re.search(rb"<(\w+:)?Payload.*</(\w+:)?Payload>", xml, re.S)[0]
+    signature = re.search(rb"<(\w+:)?Signature[ >].*</(\w+:)?Signature>", xml, re.S)[0]
+    value = xml.index(b"SignatureValue>") + 20
+    end = xml.rindex(b"</")
+    start = xml.index(b"<SoftwareIdentity")
+    yield xml[:first.start(1)] + (b"1" if first[1] == b"0" else b"0") + xml[first.end(1):]
+    yield xml.replace(b'active="True"', b'active="False"', 1)
+    yield re.sub(rb'colloquialVersion="[^"]*"', b'colloquialVersion="9.9"', xml)
+    yield xml[:value] + (b"B" if xml[value:value + 1] == b"A" else b"A") + xml[value + 1:]
+    yield xml.replace(signature, b"")
+    yield xml.replace(signature, signature * 2)
+    yield xml.replace(payload, payload * 2)
+    yield xml[:end] + payload + xml[end:]
+    yield b"<x>" + xml[start:] + b"</x>"
+    yield xml[:start] + b'<!DOCTYPE x [<!ENTITY y "z">]>' + xml[start:]
+    yield xml[:start] + b"<?x y?>" + xml[start:]
+    yield xml.replace(b'active="True"', b'active="&y;"', 1)
+    yield xml.replace(b'active="True"', b'active="True" active="False"', 1)
+    yield xml.replace(b'URI=""', b'URI="#x"')
+    yield xml.replace(b"<SoftwareIdentity ", b'<SoftwareIdentity Id="x" ', 1)
+    yield xml.replace(b"<SoftwareIdentity ", b'<SoftwareIdentity xmlns:x="urn:x" ', 1)
+    yield b"<a>" * 100000
+    yield xml + b"\0"
+    yield b"not XML"
+
+
+def test_gpu_rim_rules():
+    waived = ["--expect", "revocation=missing"]
+    for path, case in cases("gpu"):
+        if case["expect"]["overall"] != "accept":
+            continue
+        rims = [n for n in ("driver_rim.xml", "vbios_rim.xml")
+                if os.path.exists(os.path.join(path, n))]
+        for rim in rims:
+            args = gpu_args(path, case)
+            i = args.index(os.path.join(path, rim))
+            for changed in spoilt_rims(read(path, rim)):
+                check(changed != read(path, rim))
+                args[i] = written("rim.xml", changed)
+                check(verify("gpu, rims", 2, *args, *waived)["claims"] == {}, changed[:200])
+        after = [r["leaf_not_after"].replace(" ", "T") + "Z" for r in case["rims"]]
+        args = gpu_args(path, case)
+        args[args.index("--at") + 1] = re.sub(r"^\d+", lambda m: str(int(m[0]) + 1), min(after))
+        verify("gpu, rims", 3, *args, *waived)
+
+
+def test_signatures_of_every_rim():
+    """Under a report of another version: what is said of the RIM itself."""
+    path, case = next((p, c) for p, c in cases("gpu") if c["driver_version"]
+                      and c["expect"]["overall"] == "accept")
+    with open(at("gpu", "_rims", "INDEX.json")) as f:
+        index = json.load(f)
+    for rim in index:
+        vbios = rim["colloquial_version"].count(".") == 4
+        args = [a for a in gpu_args(path, case) if a != "--rim" and not a.endswith("_rim.xml")]
+        keep = "driver_rim.xml" if vbios else "vbios_rim.xml"
+        args += ["--rim", os.path.join(path, keep), "--rim", at("gpu", "_rims", rim["file"])]
+        code = confd("verify", *args, ok=False).returncode
+        steps = {s["step"]: s["ok"] for s in verify("gpu, rims", code, *args)["trace"]}
+        step = "gpu.vbios_rim." if vbios else "gpu.driver_rim."
+        good = rim["chain_links_ok"] and rim["root_is_nvidia_rim_root"]
+        if not steps[step + "form"]:  # certificates of another number
+            check(not good, rim["file"])
+            continue
+        check(steps[step + "signature"] == rim["xml_signature_valid"], rim["file"], steps)
+        check(steps[step + "chain"] == good, rim["file"], steps)
 
 
 def test_gpu_rims_of_other_versions_are_passed_over():
@@ -563,7 +822,9 @@ def test_wrong_usage():
                  ["collect", "--report-data", "0", "--tee", "sim"]):
         done = confd("verify", *args, ok=False)
         check(done.returncode == 64 and done.stdout == "", args, done)
-    check(confd("verify", "snp", place.path("absent"), ok=False).returncode in (1, 74))
+    for time in ("now", "2026-01-01", "2026-02-30T00:00:00Z", "2026-01-01T00:00:00+01:00", ""):
+        done = confd("verify", "snp", "x", "--at", time, ok=False)
+        check(done.returncode == 64 and "--at" in done.stderr, done)
     done = confd("verify", "tdx", "/dev/null", "--trust-root", written("bad", b"x"), ok=False)
     check(done.returncode == 78 and "--trust-root" in done.stderr, done)
 

@@ -199,7 +199,7 @@ static void put_extensions(struct buf *out, const struct tdx_forge *f,
 		      ca ? slice_of(is_ca) : slice_of(not_ca));
 	put_extension(&list, slice_of(usage), true,
 		      ca ? slice_of(signs_certs) : slice_of(signs));
-	if (who == TDX_FORGE_PCK) {
+	if (who == TDX_FORGE_PCK && !f->o.pck_plain) {
 		put_sgx(&value, &f->o.pck);
 		put_extension(&list, slice_of(sgx), false, buf_slice(&value));
 		buf_clear(&value);
@@ -233,14 +233,17 @@ static void make_cert(struct tdx_forge *f, enum tdx_forge_key who,
 	buf_put(&part, slice_of(alg));
 	put_name(&part, name_of(f, issuer));
 	put_time(&tbs, f->o.now - 30 * DAY);
-	put_time(&tbs,
-		 who == TDX_FORGE_PCK ? f->o.pck_until : f->o.now + 365 * DAY);
+	put_time(&tbs, who == TDX_FORGE_PCK	 ? f->o.pck_until
+		       : who == TDX_FORGE_SIGNER ? f->o.signer_until
+						 : f->o.now + 365 * DAY);
 	wrap(&part, DER_SEQUENCE, &tbs);
 	put_name(&part, name_of(f, who));
 	buf_put(&part, buf_slice(&f->spki[who]));
 	put_extensions(&part, f, who);
 	wrap(&tbs, DER_SEQUENCE, &part);
 	buf_clear(&f->cert[who]);
+	if (who == TDX_FORGE_PCK && f->o.pck_by_root)
+		issuer = TDX_FORGE_ROOT;
 	put_signed(&f->cert[who], buf_slice(&tbs), f->key[issuer]);
 }
 
@@ -407,13 +410,18 @@ static void make_tcb_info(struct tdx_forge *f)
 {
 	const struct tdx_forge_options *o = &f->o;
 	auto_buf struct buf b = buf_make(ROOM);
+	uint8_t fmspc[6], pce_id[2];
 
 	buf_put_str(&b, "{\"id\":\"TDX\",\"version\":3,");
 	put_validity(&b, o);
+	memcpy(fmspc, o->pck.fmspc, sizeof(fmspc));
+	memcpy(pce_id, o->pck.pce_id, sizeof(pce_id));
+	fmspc[5] ^= o->other_fmspc;
+	pce_id[1] ^= o->other_pce_id;
 	buf_put_str(&b, "\"fmspc\":\"");
-	text_hex(&b, slice_of(o->pck.fmspc));
+	text_hex(&b, slice_of(fmspc));
 	buf_put_str(&b, "\",\"pceId\":\"");
-	text_hex(&b, slice_of(o->pck.pce_id));
+	text_hex(&b, slice_of(pce_id));
 	buf_put_str(&b, "\",\"tcbType\":0,\"tdxModule\":{");
 	put_module(&b);
 	buf_putf(&b, "},\"tdxModuleIdentities\":[{\"id\":\"%s\",",
@@ -611,6 +619,7 @@ void tdx_forge_init(struct tdx_forge *f, int64_t now)
 	*f = (struct tdx_forge){ .o = good };
 	f->o.now = now;
 	f->o.pck_until = now + 300 * DAY;
+	f->o.signer_until = now + 365 * DAY;
 	f->o.issued = now - DAY;
 	f->o.next = now + 29 * DAY;
 	memset(f->o.qe.mrsigner, 0xdc, sizeof(f->o.qe.mrsigner));

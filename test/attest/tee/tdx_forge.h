@@ -35,8 +35,11 @@ struct tdx_forge_options {
 
 	struct tdx_pck pck;
 	const char *pck_name, *ca_name, *root_name, *signer_name;
-	int64_t pck_until;  /* unix seconds */
+	int64_t pck_until, signer_until; /* unix seconds */
 	bool pck_other_key; /* the QE's report is signed by another */
+	bool pck_by_root;   /* signed by the root's key in its CA's name */
+	bool pck_plain;	    /* without Intel's extension */
+	bool other_fmspc, other_pce_id; /* in the TCB info */
 
 	size_t n_levels, n_module, n_qe;
 	struct tdx_forge_level level[TDX_FORGE_LEVELS];

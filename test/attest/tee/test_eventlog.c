@@ -499,8 +499,9 @@ TEST(a_log_is_judged_by_the_registers_of_a_quote)
 	rtmr[3][0] = 1;
 	trace_init(&t);
 	CHECK(eventlog_verify_rtmrs(&l, rtmr, 7, &t, &err) == OK);
-	CHECK_EQ_U64(t.n, 4);
-	CHECK(trace_has(&t, "eventlog.data") &&
+	CHECK_EQ_U64(t.n, 5);
+	CHECK(trace_has(&t, "eventlog.replay") &&
+	      trace_has(&t, "eventlog.data") &&
 	      trace_has(&t, "eventlog.rtmr2"));
 	CHECK(!trace_has(&t, "eventlog.rtmr3"));
 	CHECK(eventlog_verify_rtmrs(&l, rtmr, 15, &t, &err) == E_CRYPTO);
@@ -508,6 +509,47 @@ TEST(a_log_is_judged_by_the_registers_of_a_quote)
 	const struct slice pcr[EVENTLOG_PCRS] = { 0 };
 	CHECK(eventlog_verify_pcrs(&l, HASH_SHA384, pcr, 0, &t, &err) ==
 	      E_PARSE);
+}
+
+TEST(each_register_of_a_quote_counts)
+{
+	auto_eventlog struct eventlog l = { 0 };
+	struct draft d;
+	struct err err;
+
+	begin_cc(&d);
+	event(&d, 1, 5, S("a"), S("a"));
+	CHECK(parse(&d, EVENTLOG_CC, &l) == OK);
+	for (size_t i = 0; i < 4; i++) {
+		auto_trace struct trace t = { 0 };
+		uint8_t rtmr[4][48] = { 0 };
+		char step[32];
+
+		chain(rtmr[0], S("a"));
+		rtmr[i][47] ^= 1;
+		(void)snprintf(step, sizeof(step), "eventlog.rtmr%zu", i);
+		CHECK(eventlog_verify_rtmrs(&l, rtmr, 15, &t, &err) ==
+		      E_CRYPTO);
+		CHECK_STR_EQ(trace_first_failure(&t)->rule->step, step);
+	}
+}
+
+/* Such a log is compared with nothing: no step of it may look as if it were. */
+TEST(a_log_that_cannot_be_replayed_fails_a_step_of_its_own)
+{
+	auto_eventlog struct eventlog l = { 0 };
+	auto_trace struct trace t = { 0 };
+	const uint8_t rtmr[4][48] = { 0 };
+	struct draft d;
+	struct err err;
+
+	begin_cc(&d);
+	event(&d, 0, 5, S("a"), S("a")); /* into MRTD */
+	CHECK(parse(&d, EVENTLOG_CC, &l) == OK);
+	CHECK(eventlog_verify_rtmrs(&l, rtmr, 15, &t, &err) == E_PARSE);
+	CHECK(t.n == 1);
+	CHECK_STR_EQ(trace_first_failure(&t)->rule->step, "eventlog.replay");
+	CHECK(strstr(t.step[0].found, "MRTD") != NULL);
 }
 
 TEST(data_that_were_changed_are_seen)

@@ -97,6 +97,54 @@ TEST(a_root_that_nobody_named_is_refused)
 	CHECK(ends(&c, E_CRYPTO, "snp.chain.root"));
 }
 
+/* The last byte is of the signature. */
+static void spoil(struct buf *der)
+{
+	der->mem[der->head + der->len - 1] ^= 1;
+}
+
+TEST(each_certificate_must_be_signed_by_the_one_above)
+{
+	auto_forged struct snp_forged made;
+	auto_buf struct buf chain = buf_make(16384);
+	struct snp_forge f;
+
+	snp_forge_init(&f, SNP_MILAN, SNP_KEY_VCEK, 3);
+	snp_forge_make(&f, &made);
+	struct snp_case c = snp_forge_case(&made);
+	const struct {
+		struct buf *of;
+		const char *step;
+	} rows[] = { { &made.ark, "snp.chain.ark" },
+		     { &made.signer, "snp.chain.signer" },
+		     { &made.leaf, "snp.chain.leaf" } };
+
+	for (size_t i = 0; i < countof(rows); i++) {
+		spoil(rows[i].of);
+		buf_clear(&chain);
+		buf_put(&chain, buf_slice(&made.signer));
+		buf_put(&chain, buf_slice(&made.ark));
+		c.collateral.chain = buf_slice(&chain);
+		CHECK(ends(&c, E_CRYPTO, rows[i].step));
+		spoil(rows[i].of);
+	}
+}
+
+TEST(what_is_not_of_the_form_is_refused)
+{
+	auto_forged struct snp_forged made;
+	struct snp_forge f;
+
+	snp_forge_init(&f, SNP_MILAN, SNP_KEY_VCEK, 3);
+	f.without = "3.8";
+	CHECK(forged_ends(&f, E_PARSE, "snp.key.form"));
+	f.without = NULL;
+	snp_forge_make(&f, &made);
+	struct snp_case c = snp_forge_case(&made);
+	c.report.len--;
+	CHECK(ends(&c, E_PARSE, "snp.report.form"));
+}
+
 /* ---- What is missing ---- */
 
 TEST(what_is_missing_is_not_judged)

@@ -4,6 +4,8 @@
 
 #include "attest/tee/tdx_quote.h"
 #include "core/cleanup.h"
+#include "core/file.h"
+#include "test/attest/tee/log_forge.h"
 #include "test/attest/tee/tdx_forge.h"
 #include "test/attest/tee/tsm_fake.h"
 #include "test/attest/vectors/tdx_vector.h"
@@ -198,4 +200,83 @@ TEST(gives_genuine_quotes_as_they_are)
 	if (n_issued == 0)
 		SKIP(TSM_FAKE_SKIP);
 	CHECK(n_issued > 10);
+}
+
+/* ---- The event log ---- */
+
+/* Evidence of a machine whose log this is; registers: it leads to them. */
+static enum status issue_logged(struct slice log, bool registers,
+				struct evidence *e, bool *ran, struct err *err)
+{
+	auto_tdx_forge struct tdx_forge forge = { 0 };
+	char path[4200];
+
+	(void)snprintf(path, sizeof(path), "%s/log", test_dir());
+	TRY(file_write(path, log, 0600, err));
+	make(&forge, 4);
+	if (registers)
+		log_forge_registers(forge.o.td.rtmr);
+	tdx_forge_make(&forge);
+	const struct tsm_fake_options o = fixed(buf_slice(&forge.quote));
+	auto_tsm_fake struct tsm_fake *f = tsm_fake_start(&o);
+	auto_tdx_device struct tdx_device *d = NULL;
+	*ran = f != NULL;
+	if (f == NULL)
+		return err_set(err, E_NOTFOUND, TSM_FAKE_SKIP);
+	const struct tdx_device_settings s = { .tsm_root = tsm_fake_root(f),
+					       .log = path };
+	TRY(tdx_device_open(&s, &d, err));
+	return tdx_device_issue(d, forge.o.td.report_data, e, err);
+}
+
+TEST(the_log_is_given_without_its_fill)
+{
+	auto_evidence struct evidence e;
+	auto_buf struct buf log = buf_make(1u << 16), area = buf_make(1u << 16);
+	struct err err;
+	bool ran;
+
+	evidence_init(&e);
+	log_forge(&log);
+	buf_put(&area, buf_slice(&log));
+	while (area.len < area.max)
+		buf_put_u8(&area, 0xff);
+	enum status status =
+		issue_logged(buf_slice(&area), true, &e, &ran, &err);
+	if (!ran)
+		SKIP(TSM_FAKE_SKIP);
+	CHECK(status == OK && e.n_logs == 1);
+	CHECK(slice_eq(buf_slice(&e.log[0]), buf_slice(&log)));
+}
+
+TEST(a_log_that_would_be_refused_is_left_out)
+{
+	auto_buf struct buf log = buf_make(4096), large = buf_make(1u << 21);
+	struct err err;
+	bool ran = true;
+
+	log_forge(&log);
+	while (large.len <= EVENTLOG_MAX)
+		buf_put(&large, buf_slice(&log));
+	const struct {
+		struct slice log;
+		bool registers;
+	} cases[] = {
+		{ buf_slice(&log), false },
+		{ slice_sub(buf_slice(&log), 0, log.len - 1), true },
+		{ S(""), true },
+		{ S("junk"), true },
+		{ buf_slice(&large), true },
+	};
+	for (size_t i = 0; i < countof(cases); i++) {
+		auto_evidence struct evidence e;
+
+		evidence_init(&e);
+		enum status status = issue_logged(
+			cases[i].log, cases[i].registers, &e, &ran, &err);
+		if (!ran)
+			SKIP(TSM_FAKE_SKIP);
+		CHECK(status == OK);
+		CHECK(e.report.len > 0 && e.n_logs == 0);
+	}
 }

@@ -155,6 +155,26 @@ TEST(every_advisory_has_to_be_tolerated)
 	CHECK_STR_EQ(judge(&p, &c), "policy.advisories");
 }
 
+TEST(advisories_are_told_only_of_a_platform_that_is_up_to_date)
+{
+	const struct manifest_strings none = { 0 };
+	char hardening[] = "SWHardeningNeeded";
+	char *items[] = { hardening };
+	const struct manifest_strings listed = { 1, items };
+	struct tdx_policy p = { .told_advisories = true };
+	struct tdx_claims c = good();
+
+	c.advisories.n = 1;
+	memcpy(c.advisories.id[0], "INTEL-SA-00837", 15);
+	CHECK_STR_EQ(judge(&p, &c), "");
+	p.advisories = &none; /* a list counts */
+	CHECK_STR_EQ(judge(&p, &c), "policy.advisories");
+	p.advisories = NULL;
+	p.tcb_status = &listed;
+	c.status = TDX_SW_HARDENING_NEEDED;
+	CHECK_STR_EQ(judge(&p, &c), "policy.advisories");
+}
+
 /* Each list has its own claim, and nothing in an empty one. */
 TEST(each_list_is_asked_of_its_own_claim)
 {

@@ -95,9 +95,73 @@ TEST(names_of_certificates_are_asked)
 
 TEST(each_link_of_the_quote_is_checked)
 {
+	REFUSED(o->pck_by_root = true, E_CRYPTO, "tdx.chain");
+	REFUSED(o->pck_plain = true, E_PARSE, "tdx.pck");
 	REFUSED(o->pck_other_key = true, E_CRYPTO, "tdx.qe.signature");
 	REFUSED(o->qe_upper = 1, E_CRYPTO, "tdx.qe.binding");
 	REFUSED(o->pck_until = NOW - 1, E_CRYPTO, "tdx.chain.time");
+}
+
+TEST(collateral_of_another_platform_is_refused)
+{
+	REFUSED(o->other_fmspc = true, E_CRYPTO, "tdx.tcb_info.fmspc");
+	REFUSED(o->other_pce_id = true, E_CRYPTO, "tdx.tcb_info.pce_id");
+	REFUSED(o->signer_until = NOW - 1, E_STALE, "tdx.signers.time");
+}
+
+/* Change one byte, which must be there. */
+static void spoil(struct buf *b, size_t at)
+{
+	if (EXPECT(at < b->len))
+		b->mem[b->head + at] ^= 1;
+}
+
+TEST(what_is_changed_after_it_was_signed_is_refused)
+{
+	auto_tdx_forge struct tdx_forge f;
+
+	tdx_forge_init(&f, NOW);
+	tdx_forge_make(&f);
+	struct tdx_case c = tdx_forge_case(&f);
+	spoil(&f.quote, 30); /* what the QE's host wrote into the header */
+	CHECK(judge(&c) == E_CRYPTO);
+	CHECK_STR_EQ(blamed, "tdx.signature");
+	spoil(&f.quote, 30);
+	spoil(&f.quote, 0);
+	CHECK(judge(&c) == E_PARSE);
+	CHECK_STR_EQ(blamed, "tdx.quote");
+	spoil(&f.quote, 0);
+	size_t number = slice_search(buf_slice(&f.tcb_info),
+				     S("tcbEvaluationDataNumber\":")) +
+			26;
+	spoil(&f.tcb_info, number);
+	CHECK(judge(&c) == E_CRYPTO);
+	CHECK_STR_EQ(blamed, "tdx.tcb_info.signature");
+	spoil(&f.tcb_info, number);
+	number = slice_search(buf_slice(&f.qe_identity),
+			      S("tcbEvaluationDataNumber\":")) +
+		 26;
+	spoil(&f.qe_identity, number);
+	CHECK(judge(&c) == E_CRYPTO);
+	CHECK_STR_EQ(blamed, "tdx.qe_identity.signature");
+	spoil(&f.qe_identity, number);
+	CHECK(judge(&c) == OK);
+}
+
+TEST(lists_that_are_none_are_refused)
+{
+	auto_tdx_forge struct tdx_forge f;
+
+	tdx_forge_init(&f, NOW);
+	tdx_forge_make(&f);
+	struct tdx_case c = tdx_forge_case(&f);
+	c.input.root_ca_crl = slice_sub(c.input.root_ca_crl, 0, 40);
+	CHECK(judge(&c) == E_PARSE);
+	CHECK_STR_EQ(blamed, "tdx.root_crl.form");
+	c = tdx_forge_case(&f);
+	c.input.pck_crl = S("30zz");
+	CHECK(judge(&c) == E_PARSE);
+	CHECK_STR_EQ(blamed, "tdx.pck_crl.form");
 }
 
 TEST(what_is_revoked_is_refused)

@@ -150,3 +150,28 @@ TEST(a_statement_that_may_not_be_made_leaves_nothing)
 	CHECK(tee_device_attest(d, &w.statement, &bundle, &err) == E_POLICY);
 	CHECK(bundle.len == 0);
 }
+
+TEST(settings_that_cannot_be_used_are_told_at_the_start)
+{
+	auto_world struct world w;
+	auto_tee_device struct tee_device *d = NULL;
+	char path[4200];
+	struct err err;
+
+	world_init(&w);
+	(void)snprintf(path, sizeof(path), "%s/root.pem", test_dir());
+	CHECK(file_write(path, buf_slice(&w.root), 0600, &err) == OK);
+	const struct tee_settings bad[] = {
+		{ .sim_root = path, .collateral = path },
+		{ .sim_root = path, .collateral = "/nowhere at all" },
+		{ .sim_root = path, .gpu_helper = path },
+		{ .sim_root = path, .gpu_helper = "bin/true" },
+	};
+	for (size_t i = 0; i < countof(bad); i++) {
+		CHECK(tee_device_open(&bad[i], "sim", &d, &err) == E_CONF);
+		CHECK(d == NULL);
+	}
+	const struct tee_settings good = { .sim_root = path,
+					   .collateral = test_dir() };
+	CHECK(tee_device_open(&good, "sim", &d, &err) == OK);
+}

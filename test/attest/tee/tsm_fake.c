@@ -25,7 +25,8 @@
 #define NODES 16u /* of one entry: itself, and behind it its attributes */
 #define ENTRIES 64u
 #define MESSAGE (1u << 17)
-#define TEXT 64 /* bytes of an attribute that is text */
+#define REPORT_MAX (1u << 16) /* bytes of one that is signed here */
+#define TEXT 64		      /* bytes of an attribute that is text */
 
 enum attribute {
 	A_DIR,
@@ -69,6 +70,7 @@ struct tsm_fake {
 	struct fake_entry entry[ENTRIES]; /* by serial number */
 	size_t n;
 	uint8_t *out;
+	size_t out_len;
 };
 
 /* ---- Replies ---- */
@@ -217,7 +219,9 @@ static int make_report(struct tsm_fake *f, struct fake_entry *e)
 		return 0;
 	if (take_one(&f->o.busy))
 		return o->error;
-	if (o->out.len > 0)
+	if (o->sign != NULL)
+		f->out_len = o->sign(o->ctx, e->in, f->out, REPORT_MAX);
+	else if (o->out.len > 0)
 		memcpy(f->out, o->out.p, o->out.len);
 	if (!o->data_fixed && o->out.len >= o->data_at + sizeof(e->in))
 		memcpy(f->out + o->data_at, e->in, sizeof(e->in));
@@ -234,8 +238,10 @@ static int content(struct tsm_fake *f, struct fake_entry *e, enum attribute a,
 
 	(void)snprintf(text, TEXT, "%llu", (unsigned long long)e->generation);
 	if (a == A_OUT) {
-		*out = slice_make(f->out, f->o.out.len);
-		return make_report(f, e);
+		int error = make_report(f, e);
+
+		*out = slice_make(f->out, f->out_len);
+		return error;
 	}
 	if (a == A_AUX) {
 		*out = f->o.aux;
@@ -420,7 +426,8 @@ static __attribute__((noreturn)) void serve(struct tsm_fake *f)
 	static _Alignas(8) uint8_t message[MESSAGE];
 	ssize_t n;
 
-	f->out = mem_must(f->o.out.len + 1);
+	f->out_len = f->o.out.len;
+	f->out = mem_must(f->out_len > REPORT_MAX ? f->out_len : REPORT_MAX);
 	for (;;) {
 		n = read(f->dev, message, sizeof(message) - 1);
 		if (n < 0 && errno != EINTR && errno != ENOENT)

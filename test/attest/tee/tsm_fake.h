@@ -21,6 +21,12 @@ struct tsm_fake_options {
 	bool data_fixed;      /* ... or does not */
 	struct slice aux;
 
+	/* NULL, or what makes the report in place of out: it returns the
+	 * length, at most max.  In the child. */
+	size_t (*sign)(void *ctx, const uint8_t data[64], uint8_t *out,
+		       size_t max);
+	void *ctx;
+
 	/* How often something goes wrong before it goes well. */
 	unsigned int busy; /* reading outblob fails with error */
 	int error;

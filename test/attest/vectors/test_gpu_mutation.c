@@ -167,14 +167,14 @@ static void mutate_rim(struct buf *xml)
 
 	if (!EXPECT(gpu_rim_parse(buf_slice(xml), &whole, &err) == OK))
 		return;
-	for (size_t i = 0; i < xml->len; i += stride(i < signature ? 1 : 3)) {
+	for (size_t i = 0; i < xml->len; i += stride(test_stride(7))) {
 		auto_gpu_rim struct gpu_rim *r = NULL;
 
 		p[i] ^= (uint8_t)(i % 2 == 0 ? 1 : 4);
 		/* Signatures are made sure of for some, the digest for all. */
 		if (gpu_rim_parse(buf_slice(xml), &r, &err) == OK &&
 		    !same_rim(whole, r) &&
-		    (i < signature || i % stride(101) == 0))
+		    (i < signature || i % stride(test_stride(105)) == 0))
 			EXPECT(!believed(r));
 		p[i] ^= (uint8_t)(i % 2 == 0 ? 1 : 4);
 	}
