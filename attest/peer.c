@@ -17,6 +17,7 @@ struct peer {
 	enum peer_expect expect;
 	struct manifest *manifest; /* what judges; NULL until it was served */
 	struct tee_roots trust;
+	int64_t at; /* 0: now */
 	uint8_t nonce[32];
 	void (*verified)(void *ctx, const struct err *err);
 	void *ctx;
@@ -111,7 +112,7 @@ static enum status judge(struct peer *p, struct err *err)
 		.policies = &p->manifest->as_policies,
 		.trust_roots = (const uint8_t(*)[32])p->trust.spki,
 		.n_trust_roots = p->trust.n,
-		.now = clock_wall(),
+		.now = p->at == 0 ? clock_wall() : p->at,
 	};
 	uint8_t keys[32];
 	struct verdict *verdict = NULL;
@@ -258,6 +259,7 @@ enum status peer_open(struct loop *l, const struct peer_settings *s,
 	struct peer *p = mem_must(sizeof(*p));
 
 	p->expect = s->expect;
+	p->at = s->at;
 	if (s->trust != NULL)
 		p->trust = *s->trust;
 	p->verified = verified;

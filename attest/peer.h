@@ -36,6 +36,7 @@ struct peer_settings {
 	const struct x509 *cert;	 /* what we show; NULL: nothing */
 	const struct keypair *key;	 /* of cert */
 	const struct tee_roots *trust; /* roots for tests; copied; NULL: none */
+	int64_t at;		       /* unix seconds to judge as of; 0: now */
 	int64_t timeout_ms; /* 0: 10 s.  From peer_open to verified(); then
 			     * without a byte in each exchange */
 };

@@ -103,7 +103,11 @@ enum status ask_open(const struct ask_opts *o, enum peer_expect expect,
 	*a = (struct ask){ 0 };
 	TRY(addr_parse(o->as, ASK_PORT, &s.to, err));
 	TRY(load(o, a, err));
-	TRY(ask_load_roots(o->trust_root, &trust, err));
+	if (o->roots != NULL)
+		trust = *o->roots;
+	else
+		TRY(ask_load_roots(o->trust_root, &trust, err));
+	s.at = o->at;
 	s.manifest = a->manifest;
 	s.cert = a->identity.cert;
 	s.key = a->identity.key;

@@ -17,6 +17,9 @@ struct ask_opts {
 	const char *cert;
 	const char *key;
 	const char *trust_root;
+	const struct tee_roots
+		*roots; /* those of trust_root, if read already */
+	int64_t at;	/* judge as of then; 0: now */
 };
 
 /* clang-format off */

@@ -84,11 +84,13 @@ static const struct opt bundle_rows[] = {
 };
 
 static const struct opt service_rows[] = {
+	AT_ROW,
 	EXPECT_ROW,
 	JSON_ROW,
 	ROW("manifest", "FILE", OPT_STR, manifest,
 	    "the manifest that must be in force"),
 	POLICY_ROW,
+	TRUST_ROW,
 };
 
 static const struct opt collect_rows[] = {

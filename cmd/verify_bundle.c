@@ -315,8 +315,10 @@ enum status verify_service_run(void *opts, const struct opt_args *args,
 			       struct err *err)
 {
 	const struct verify_opts *o = opts;
+	struct tee_roots roots;
 	struct ask_opts ask = { .as = args->operands[0],
-				.manifest = o->manifest };
+				.manifest = o->manifest,
+				.roots = &roots };
 	auto_ask struct ask a = { 0 };
 	auto_trace struct trace t;
 	bool pinned = o->manifest != NULL;
@@ -326,6 +328,8 @@ enum status verify_service_run(void *opts, const struct opt_args *args,
 		return err_set(err, E_USAGE,
 			       "--policy: expected --manifest too, which has "
 			       "it");
+	TRY(verify_input_roots(&o->trust_root, &roots, err));
+	TRY(verify_time(o, &ask.at, err));
 	(void)ask_open(&ask, pinned ? PEER_PINNED : PEER_SERVED, &a, err);
 	if (a.peer == NULL || err->code == E_UNAVAIL || err->code == E_IO)
 		return err->code; /* nothing was judged */

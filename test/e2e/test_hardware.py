@@ -226,6 +226,11 @@ def test_a_service_on_hardware_is_verified_by_its_admin():
     confd(*args, "--trust-root", p("roots.pem"))
     done = confd("verify", "service", state["snp-as"], "--manifest", p("m-snp.json"), ok=False)
     check(done.returncode == 2 and "snp.chain.root" in done.stdout, done)
+    args = ["verify", "service", state["snp-as"], "--trust-root", p("roots.pem")]
+    done = confd(*args, "--manifest", p("m-snp.json"), "--json")
+    check(json.loads(done.stdout)["verdict"] == "ok", done)
+    done = confd(*args, "--at", "2090-01-01T00:00:00Z", ok=False)
+    check(done.returncode == 3 and "snp.chain.time" in done.stdout, done)
     d = worker("tdx-at-snp", "tdx", *tee("tdx"), at="snp-as")
     place.ready(d, "tdx-at-snp.ready")
     d = worker("blind", "tdx", *tee("tdx"), at="snp-as", trust=False)
