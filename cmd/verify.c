@@ -1,6 +1,7 @@
 /* confd verify: judge evidence, and show every step. */
 #include "cmd/verify.h"
 
+#include "cmd/fetch.h"
 #include "cmd/tee_opts.h"
 #include "core/cleanup.h"
 
@@ -108,11 +109,17 @@ static const struct opt collect_rows[] = {
 };
 
 static const struct opt fetch_rows[] = {
+	ROW("ca", "FILE", OPT_STR, ca,
+	    "authorities of the servers' certificates", .fallback = FETCH_CA),
 	ROW("chain", "FILE", OPT_STR, chain,
 	    "of an NVIDIA device: its certificates, which name its chip"),
 	ROW("json", NULL, OPT_FLAG, json, "print as JSON"),
+	ROW("mirror", "URL", OPT_STR, mirror,
+	    "with --online: ask this server, for the same paths"),
 	ROW("online", NULL, OPT_FLAG, online,
-	    "fetch too (not built: exit 69)"),
+	    "fetch, and save in the folder --out"),
+	ROW("out", "DIR", OPT_STR, out,
+	    "with --online: folder to save in; made if it is not there"),
 };
 
 #define VERB(n, what, text, table, function, count) \

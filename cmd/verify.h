@@ -8,7 +8,10 @@
 struct verify_opts {
 	struct common_opts common;
 	bool json;
-	bool online;
+	bool online; /* fetch-collateral */
+	const char *out;
+	const char *mirror;
+	const char *ca;
 	const char *at;
 	const char *manifest;
 	const char *policy;

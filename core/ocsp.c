@@ -324,6 +324,57 @@ static bool is_about(const struct entry *e, const struct x509 *cert,
 	return slice_eq(e->issuer_key, slice_make(hash, hash_len(e->hash)));
 }
 
+/* Append one value, of at most 255 bytes. */
+static void put_value(struct buf *out, uint8_t tag, struct slice content)
+{
+	buf_put_u8(out, tag);
+	if (content.len > 0x7f)
+		buf_put_u8(out, 0x81);
+	out->bad |= content.len > 0xff;
+	buf_put_u8(out, (uint8_t)content.len);
+	buf_put(out, content);
+}
+
+static void put_hash(struct buf *out, struct slice of)
+{
+	uint8_t hash[48];
+
+	sha384(of, hash);
+	put_value(out, DER_OCTET_STRING, slice_of(hash));
+}
+
+/* RFC 6960, section 4.1.1, from within: CertID, Request, requestList,
+ * TBSRequest, OCSPRequest. */
+#define REQUEST_LAYERS 5
+
+enum status ocsp_request(const struct x509 *cert, const struct x509 *issuer,
+			 struct buf *out, struct err *err)
+{
+	/* AlgorithmIdentifier of SHA-384, without parameters. */
+	static const uint8_t alg[] = { 0x30, 0x0b, 0x06, 0x09, 0x60, 0x86, 0x48,
+				       0x01, 0x65, 0x03, 0x04, 0x02, 0x02 };
+	auto_buf struct buf a = buf_make(512);
+	auto_buf struct buf b = buf_make(512);
+	struct buf *in = &a, *around = &b;
+
+	buf_put(in, slice_of(alg));
+	put_hash(in, x509_subject(issuer));
+	put_hash(in, key_bits(x509_spki(issuer)));
+	put_value(in, DER_INTEGER, x509_serial(cert));
+	for (size_t i = 0; i < REQUEST_LAYERS; i++) {
+		struct buf *done = in;
+
+		TRY(buf_check(in, "OCSP request", err));
+		buf_clear(around);
+		put_value(around, DER_SEQUENCE, buf_slice(in));
+		in = around;
+		around = done;
+	}
+	TRY(buf_check(in, "OCSP request", err));
+	buf_put(out, buf_slice(in));
+	return OK;
+}
+
 enum status ocsp_find(const struct ocsp *o, const struct x509 *cert,
 		      const struct x509 *issuer, struct ocsp_answer *out,
 		      struct err *err)

@@ -1,7 +1,8 @@
 /* OCSP responses (RFC 6960): what a certificate's issuer said of it at some
  * time, carried along as evidence.  Parsed, verified by the issuer's
  * certificate or by a responder that the issuer itself certified, and asked
- * for certificates.  Nothing here asks a responder.
+ * for certificates.  Nothing here asks a responder; what to
+ * ask it is.
  *
  * Certificates are named by SHA-256, SHA-384 or SHA-512 in CertID: who asks
  * a responder has to ask with one of these, not with SHA-1. */
@@ -11,6 +12,12 @@
 #include "core/x509.h"
 
 struct ocsp; /* a parsed response; owns its bytes */
+
+/* Append a request for cert, which issuer issued, to put to a responder: DER,
+ * CertID by SHA-384, without a nonce, so that responses may come from a cache.
+ * E_LIMIT when the serial number has more than 100 bytes or so. */
+enum status ocsp_request(const struct x509 *cert, const struct x509 *issuer,
+			 struct buf *out, struct err *err);
 
 #define OCSP_MAX (64u << 10) /* bytes of DER */
 #define OCSP_ANSWERS_MAX 64  /* certificates that one response is about */

@@ -12,6 +12,8 @@
 
 struct tls; /* immutable once in use; reference-counted */
 
+#define TLS_ROOTS_MAX 256 /* a system has about 150 */
+
 struct tls_settings {
 	bool server;
 
@@ -27,7 +29,7 @@ struct tls_settings {
 	/* Roots (DER) that the peer's chain must lead to; none: any peer
 	 * certificate is taken and judged by the caller.  With roots a client
 	 * also checks the name it connects to unless any_name. */
-	struct slice roots[8];
+	struct slice roots[TLS_ROOTS_MAX];
 	size_t n_roots;
 	bool any_name;
 };

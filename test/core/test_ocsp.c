@@ -289,6 +289,36 @@ TEST(ocsp_with_any_bit_changed_is_refused)
 	}
 }
 
+TEST(a_request_asks_about_one_certificate)
+{
+	auto_world struct world w;
+	auto_buf struct buf out = buf_make(512);
+	uint8_t name[48];
+	struct err err;
+
+	world_make(&w);
+	CHECK(ocsp_request(w.x_cert, w.x_ca, &out, &err) == OK);
+	struct der at = der_make(buf_slice(&out));
+	for (int layer = 0; layer < 5; layer++) {
+		struct der in = der_enter(&at, DER_SEQUENCE);
+
+		CHECK(!at.bad && !der_more(&at));
+		at = in;
+	}
+	struct der alg = der_enter(&at, DER_SEQUENCE);
+	CHECK(der_oid_is(der_oid(&alg), "2.16.840.1.101.3.4.2.2"));
+	CHECK(!der_more(&alg));
+	sha384(x509_subject(w.x_ca), name);
+	CHECK(slice_eq(der_get(&at, DER_OCTET_STRING), slice_of(name)));
+	CHECK(der_get(&at, DER_OCTET_STRING).len == 48);
+	CHECK(x509_is_serial(w.x_cert, der_get(&at, DER_INTEGER)));
+	CHECK(der_end(&at, "CertID", &err) == OK);
+
+	/* What does not fit is not cut. */
+	auto_buf struct buf small = buf_make(64);
+	CHECK(ocsp_request(w.x_cert, w.x_ca, &small, &err) == OK && small.bad);
+}
+
 TEST(certificate_usages_are_read)
 {
 	auto_world struct world w;

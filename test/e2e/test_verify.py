@@ -3,12 +3,18 @@ codes and JSON of every vector, and every mutation that their rules list, each
 on some of the cases.  The vectors are looked for in $CONFD_VECTORS."""
 
 import base64
+import contextlib
+import http.server
 import json
 import os
 import re
 import shutil
+import ssl
 import struct
+import subprocess
 import tempfile
+import threading
+import urllib.parse
 
 from lib import TOP, Place, Skip, check, confd, run
 
@@ -882,10 +888,186 @@ def test_fetch_collateral_names_the_services():
                           os.path.join(path, "gpu_cert_chain.pem"))
         vbios = case["vbios_version"].replace(".", "").upper()
         check(tee == "gpu" and any(u.endswith("_" + vbios) for u in found), found)
-    done = confd("verify", "fetch-collateral", os.path.join(path, "report.bin"), "--online",
-                 ok=False)
-    check(done.returncode == 69 and "not built" in done.stderr, done)
+    for args in (["--online"], ["--out", place.path("x")]):
+        done = confd("verify", "fetch-collateral", os.path.join(path, "report.bin"), *args, ok=False)
+        check(done.returncode == 64 and "go together" in done.stderr, done)
     check(confd("verify", "fetch-collateral", written("junk", b"junk"), ok=False).returncode != 0)
+
+
+class Maker(http.server.BaseHTTPRequestHandler):
+    """What the makers' services would answer: by path."""
+
+    protocol_version = "HTTP/1.1"
+    answers = {}
+
+    def reply(self):
+        if "content-length" in self.headers:
+            asked.append(self.rfile.read(int(self.headers["content-length"])))
+        status, body, headers = self.answers.get(self.path, (404, b"no", {}))
+        self.send_response(status)
+        for name, value in {"content-length": len(body), **headers}.items():
+            self.send_header(name, str(value))
+        self.end_headers()
+        self.wfile.write(body)
+
+    do_GET = do_POST = reply
+
+    def log_message(self, *args):
+        pass
+
+
+asked = []
+
+
+@contextlib.contextmanager
+def maker(answers, cert=None):
+    """A mirror's URL."""
+    Maker.answers = answers
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Maker)
+    if cert:
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(*cert)
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http{'s' if cert else ''}://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def fetch(path, url, out, *more, code=0):
+    done = confd("verify", "fetch-collateral", path, "--online", "--out", out, "--mirror", url,
+                 "--json", *more, ok=False)
+    check(done.returncode == code, done)
+    return json.loads(done.stdout)["urls"] if done.stdout else done.stderr
+
+
+def read(*path):
+    with open(os.path.join(*path), "rb") as f:
+        return f.read()
+
+
+def path_of(url):
+    return "/" + url.split("/", 3)[3]
+
+
+def test_fetches_what_intel_serves_and_it_verifies():
+    for path, case in cases("tdx"):
+        if case["expect"]["result"] == "valid" and case["expect"]["tcb_status"] == "UpToDate":
+            break
+    else:
+        raise Skip("no case that is up to date")
+    quote, answers = os.path.join(path, "quote.bin"), {}
+    chain = {n: read(path, n) for n in os.listdir(path) if n.endswith("chain.pem")}
+    chain["pck_crl_issuer_chain.pem"] = chain["pck_chain.pem"].split(b"-----END CERTIFICATE-----\n", 1)[1]
+    chain = {n: urllib.parse.quote(text) for n, text in chain.items()}
+    for url in urls(quote)[1]:
+        name, header = next(v for k, v in {
+            "/tcb?": ("tcb_info.json", ("TCB-Info-Issuer-Chain", "tcb_info_issuer_chain.pem")),
+            "identity": ("qe_identity.json", ("SGX-Enclave-Identity-Issuer-Chain",
+                                              "qe_identity_issuer_chain.pem")),
+            "pckcrl": ("pck_crl.der", ("SGX-PCK-CRL-Issuer-Chain", "pck_crl_issuer_chain.pem")),
+            "RootCA": ("root_ca_crl.der", None)}.items() if k in url)
+        answers[path_of(url)] = (200, read(path, name),
+                                 {header[0]: chain[header[1]]} if header else {})
+    at = ["--at", case["verification_time"]]
+    wanted = confd("verify", "tdx", quote, "--collateral", path, *at, ok=False).returncode
+    with maker(answers) as url:
+        got = fetch(quote, url, place.path("tdx"))
+        check(all(u["saved"] for u in got), got)
+        done = confd("verify", "tdx", quote, "--collateral", place.path("tdx"), *at, ok=False)
+        check(done.returncode == wanted == 0, done)
+        # What is missing is said, and the rest is saved.
+        gone = next(p for p in answers if "identity" in p)
+        Maker.answers = {**answers, gone: (500, b"", {})}
+        got = fetch(quote, url, place.path("tdx2"), code=69)
+        check([("500" in u.get("failed", "")) for u in got].count(True) == 1, got)
+        check(sorted(os.listdir(place.path("tdx2"))) ==
+              sorted(n for n in os.listdir(place.path("tdx")) if "qe_identity" not in n), got)
+        Maker.answers = {**answers, gone: (200, read(path, "qe_identity.json"), {})}
+        got = fetch(quote, url, place.path("tdx3"), code=69)
+        check(any("has no header" in u.get("failed", "") for u in got), got)
+        Maker.answers = {**answers, gone: (200, b"x" * 1100000, {})}
+        fetch(quote, url, place.path("tdx4"), code=69)
+        check(not os.path.exists(place.path("tdx4/qe_identity.json")))
+
+
+def test_fetches_what_amd_serves_for_a_report_that_does_not_name_its_product():
+    for path, case in cases("snp"):
+        if case["report_version"] == 2 and case["product"] == "Milan" and case["signer"] == "VCEK":
+            break
+    else:
+        raise Skip("no vectors (CONFD_VECTORS)")
+    report = os.path.join(path, "report.bin")
+    found = [path_of(u) for u in urls(report)[1]]
+    files = ["vcek.der", "cert_chain.pem", "crl.der"]
+    answers = {p: (200, read(path, n) if os.path.exists(os.path.join(path, n)) else b"-", {})
+               for p, n in zip(found, files)}
+    with maker(answers) as url:
+        got = fetch(report, url, place.path("milan"))
+        check([u.get("saved") for u in got] == files + [None] * 3, got)
+        check(read(place.path("milan"), "vcek.der") == read(path, "vcek.der"))
+        Maker.answers = {p.replace("Milan", "Genoa"): a for p, a in answers.items()}
+        got = fetch(report, url, place.path("genoa"))
+        check([u.get("saved") for u in got] == [None] * 3 + files, got)
+        Maker.answers = {}
+        got = fetch(report, url, place.path("none"), code=69)
+        check(not any("saved" in u for u in got) and not os.listdir(place.path("none")), got)
+
+
+def test_fetches_what_nvidia_serves():
+    for path, _ in cases("gpu"):
+        break
+    else:
+        raise Skip("no vectors (CONFD_VECTORS)")
+    report, chain = os.path.join(path, "report.bin"), os.path.join(path, "gpu_cert_chain.pem")
+    rims = [b"<driver/>", b"<vbios/>"]
+    found = [path_of(u) for u in urls(report, "--chain", chain)[1]]
+    answers = {p: (200, json.dumps({"id": "x", "rim": base64.b64encode(r).decode()}).encode(), {})
+               for p, r in zip(found, rims)}
+    with maker({**answers, "/": (200, b"response", {})}) as url:
+        del asked[:]
+        got = fetch(report, url, place.path("gpu"), "--chain", chain)
+        check([u["saved"] for u in got] == ["driver_rim.xml", "vbios_rim.xml", "ocsp"], got)
+        check([read(place.path("gpu"), n) for n in ("driver_rim.xml", "vbios_rim.xml")] == rims)
+        check(len(os.listdir(place.path("gpu/ocsp"))) == len(asked) == 3, asked)
+        for request in asked:
+            done = subprocess.run(["openssl", "ocsp", "-reqin", "/dev/stdin", "-req_text"],
+                                  input=request, capture_output=True, timeout=20)
+            check(b"Hash Algorithm: sha384" in done.stdout, done)
+        got = fetch(report, url, place.path("gpu2"), code=69)
+        check("--chain" in got[-1]["failed"], got)
+
+
+def test_a_server_that_is_not_who_it_should_be_is_asked_nothing():
+    key, cert, other = (place.path(n) for n in ("tls.key", "tls.pem", "other.pem"))
+    for name, ip, to in (("a", "127.0.0.1", cert), ("b", "127.0.0.2", other)):
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout",
+                        place.path(name + ".key"), "-out", to, "-days", "30", "-subj",
+                        "/CN=" + name, "-addext", "subjectAltName=IP:" + ip], check=True,
+                       capture_output=True, timeout=60)
+    for path, _ in cases("tdx"):
+        quote = os.path.join(path, "quote.bin")
+        break
+    else:
+        raise Skip("no vectors (CONFD_VECTORS)")
+    answers = {path_of(u): (200, b"-", {"TCB-Info-Issuer-Chain": "c",
+                                        "SGX-Enclave-Identity-Issuer-Chain": "c",
+                                        "SGX-PCK-CRL-Issuer-Chain": "c"}) for u in urls(quote)[1]}
+    with maker(answers, (cert, place.path("a.key"))) as url:
+        fetch(quote, url, place.path("t1"), "--ca", cert)
+        for ca in (other, None):
+            got = fetch(quote, url, place.path("t2"), *(["--ca", ca] if ca else []),
+                        code=69 if ca or os.path.exists("/etc/ssl/certs/ca-certificates.crt") else 78)
+            check(not os.listdir(place.path("t2")), got)
+        check("none that can be read" in fetch(quote, url, place.path("t3"), "--ca",
+                                             os.path.join(path, "case.json"), code=69)
+              [0]["failed"])
+    with maker(answers, (other, place.path("b.key"))) as url:
+        got = fetch(quote, url, place.path("t4"), "--ca", other, code=69)
+        check("certificate" in got[0]["failed"], got)
 
 
 def test_table():

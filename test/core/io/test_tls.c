@@ -304,7 +304,7 @@ TEST(settings_that_make_no_sense_are_refused)
 	s.roots[0] = slice_sub(buf_slice(&id.der), 0, id.der.len - 1);
 	s.n_roots = 1;
 	CHECK(make(&s, &err) == E_PARSE);
-	s.n_roots = 9;
+	s.n_roots = TLS_ROOTS_MAX + 1;
 	CHECK(make(&s, &err) == E_LIMIT);
 	pair_identity_done(&id);
 	pair_identity_done(&other);
