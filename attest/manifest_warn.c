@@ -29,6 +29,21 @@ static bool one_recovery(const struct manifest *m)
 	return m->recovery.n > 1 && m->recovery.threshold == 1;
 }
 
+static bool unbuilt_recovery(const struct manifest *m)
+{
+	return m->recovery.n > 0;
+}
+
+static bool unbuilt_exchange(const struct manifest *m)
+{
+	return m->client_exchange;
+}
+
+static bool unbuilt_models(const struct manifest *m)
+{
+	return m->n_models > 0;
+}
+
 static bool no_workers(const struct manifest *m)
 {
 	return m->n_workers == 0;
@@ -50,8 +65,14 @@ static const struct {
 	  "this" },
 	{ every_admin, "admins.threshold: the loss of one admin's key ends "
 	  "all updates" },
-	{ no_recovery, "recovery: there are no keys, so a restart of every "
-	  "attestation service loses all secrets" },
+	{ no_recovery, "recovery: there are no keys, so secrets are lost when "
+	  "no attestation service can open its stored state any more" },
+	{ unbuilt_recovery, "recovery: it is not built yet: a state that no "
+	  "service can open is lost all the same" },
+	{ unbuilt_exchange, "secrets.client_exchange: it is not built yet, and "
+	  "changes nothing" },
+	{ unbuilt_models, "models: disks are not built yet: workers start "
+	  "without them" },
 	{ one_recovery, "recovery.threshold: any one recovery key alone opens "
 	  "the seed" },
 	{ no_workers, "workers: there are none, so nothing can serve" },
@@ -222,6 +243,27 @@ static bool logs_plain(const struct manifest_worker *w)
 	return w->logs == MANIFEST_LOGS_PLAIN;
 }
 
+static bool unbuilt_runtime(const struct manifest_worker *w)
+{
+	return strcmp(w->runtime, "native") != 0;
+}
+
+static bool unbuilt_logs(const struct manifest_worker *w)
+{
+	return w->logs == MANIFEST_LOGS_SEALED;
+}
+
+static bool unbuilt_adapter(const struct manifest_worker *w)
+{
+	return w->adapters.n > 1 ||
+	       !manifest_strings_have(&w->adapters, S("openai"));
+}
+
+static bool unbuilt_salt(const struct manifest_worker *w)
+{
+	return w->cache_salt != MANIFEST_SALT_OFF;
+}
+
 static bool shares_cache(const struct manifest_worker *w)
 {
 	return w->cache_salt == MANIFEST_SALT_OFF;
@@ -238,6 +280,15 @@ static const struct {
 	{ runs_nothing, "images: there are none, so nothing may run" },
 	{ logs_plain, "logs are plain: operators can read what a workload "
 	  "prints, which may be prompts" },
+	{ unbuilt_runtime, "runtime: only native is built yet: workloads are "
+	  "refused" },
+	{ unbuilt_logs, "logs: sealed is not built yet: only workloads "
+	  "that ask for logs off are run" },
+	{ unbuilt_adapter, "adapters: only openai is built yet: the others are "
+	  "refused" },
+	{ unbuilt_salt, "cache_salt: it is not built yet, and changes "
+	  "nothing: if the engine shares prefix caches, users can tell by "
+	  "time what others asked" },
 	{ shares_cache, "cache_salt is off: if the engine shares prefix "
 	  "caches, users can tell by time what others asked" },
 };

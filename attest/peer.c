@@ -53,28 +53,41 @@ static void on_deadline(void *ctx)
 	tell(p, &err);
 }
 
+/* A sealed service has a state, and nobody can set another beside it. */
+static enum status say_sealed(enum status code, struct err *err)
+{
+	return err_set(err, code,
+		       "the attestation service has a stored state that it "
+		       "cannot open (state sealed): its log says why; start it "
+		       "with the program and on the machine that stored it, or "
+		       "with an empty --store to begin anew");
+}
+
 /* Which manifest must be in force, before anything is judged. */
 static enum status check_manifest(const struct peer *p, struct err *err)
 {
+	bool sealed = strcmp(p->answer.state, "sealed") == 0;
 	char want[65], found[65];
 
 	if (p->expect == PEER_UNINITIALIZED) {
 		if (!p->answer.has_manifest &&
 		    strcmp(p->answer.state, "uninitialized") == 0)
 			return OK;
+		if (sealed)
+			return say_sealed(E_CONFLICT, err);
 		return err_set(err, E_CONFLICT,
 			       "the attestation service is initialized already "
-			       "(state %s); to change its manifest, update it",
+			       "(state %s), and its manifest cannot be "
+			       "replaced: 'confd manifest get' shows it",
 			       p->answer.state);
 	}
+	if (sealed)
+		return say_sealed(E_UNAVAIL, err);
 	if (!p->answer.has_manifest)
 		return err_set(err, E_UNAVAIL,
 			       "the attestation service has no manifest (state "
-			       "%s); run 'confd init'%s",
-			       p->answer.state,
-			       strcmp(p->answer.state, "sealed") == 0
-				       ? " or recover it"
-				       : "");
+			       "%s); run 'confd init'",
+			       p->answer.state);
 	if (memcmp(p->answer.digest, p->manifest->digest, 32) == 0)
 		return OK;
 	text_hex_into(want, sizeof(want), slice_of(p->manifest->digest));
@@ -183,10 +196,7 @@ static void on_attested(void *ctx, const struct err *why, unsigned status,
 		http_client_call(p->client, "GET", S("/v1/manifest"), NULL,
 				 S(""), MANIFEST_MAX, on_served, p);
 	else if (p->expect == PEER_SERVED) {
-		(void)err_set(&err, E_UNAVAIL,
-			      "the attestation service has no manifest yet "
-			      "(state %s)",
-			      p->answer.state);
+		(void)check_manifest(p, &err);
 		tell(p, &err);
 	} else
 		finish(p);

@@ -446,8 +446,10 @@ static void say_result(const struct policy_case *c, const char *accepted,
 		       struct trace *t)
 {
 	trace_expect(t, c->policies->n == 0 ? "a policy" : "");
-	if (accepted != NULL || c->policies->n == 0)
-		trace_find(t, "%s", accepted == NULL ? "none" : accepted);
+	if (accepted != NULL)
+		trace_find(t, "%s accepts it", accepted);
+	else if (c->policies->n == 0)
+		trace_find(t, "none");
 	for (size_t i = 0; i < c->policies->n; i++) {
 		const char *name = c->policies->item[i];
 		const struct trace_step *s = objection(t, name);
@@ -458,6 +460,7 @@ static void say_result(const struct policy_case *c, const char *accepted,
 				   i == 0 ? "" : "; ", name, s->rule->step,
 				   s->rule->refusal, s->expected, s->found);
 	}
+	trace_expect(t, " to accept it");
 }
 
 /* Whether nothing speaks against one of the policies, but something of it

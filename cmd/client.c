@@ -313,7 +313,9 @@ static enum status make_pool(struct client *c, struct err *err)
 		.max_body = UINT64_MAX,
 	};
 
-	TRY(addr_parse_url(c->o->endpoint, &c->endpoint, err));
+	if (addr_parse_url(c->o->endpoint, &c->endpoint, err) != OK)
+		return err_wrap(err, "--endpoint: expected https://HOST[:PORT] "
+				     "or http://HOST[:PORT]");
 	set.to = c->endpoint;
 	if (!set.to.tls && c->o->endpoint_ca != NULL)
 		return err_set(err, E_USAGE,

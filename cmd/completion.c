@@ -30,26 +30,59 @@ static void print_words(const struct applet *a)
 	printf(" --help");
 }
 
+static void print_bash_line(const char *applet, const char *verb,
+			    const struct opt_table *t)
+{
+	printf("\t\t'%s %s') words='", applet, verb);
+	print_options(t, "", " ");
+	print_options(&applet_common, "", " ");
+	printf("--help' ;;\n");
+}
+
+/* One line a verb; before there is one, its name is what is asked for. */
+static void print_bash_applet(const struct applet *a)
+{
+	if (a->verbs[0].name == NULL) {
+		print_bash_line(a->name, "", &a->verbs[0].opts);
+		return;
+	}
+	printf("\t\t'%s ') words='", a->name);
+	for (size_t i = 0; i < a->n_verbs; i++)
+		printf("%s ", a->verbs[i].name);
+	printf("--help' ;;\n");
+	for (size_t i = 0; i < a->n_verbs; i++)
+		print_bash_line(a->name, a->verbs[i].name, &a->verbs[i].opts);
+}
+
+/* What follows an option may be its value: that is left to the shell, which
+ * completes files. */
 static void print_bash(void)
 {
+	int bar = 0;
+
 	printf("# bash completion of confd\n"
 	       "_confd()\n{\n"
-	       "\tlocal cur=${COMP_WORDS[COMP_CWORD]} words\n"
+	       "\tlocal cur=${COMP_WORDS[COMP_CWORD]} words= verb=\n"
+	       "\tlocal prev=${COMP_WORDS[COMP_CWORD-1]}\n"
+	       "\tCOMPREPLY=()\n"
+	       "\t[[ $prev == --* && $cur != -* ]] && return\n"
 	       "\tif [ \"$COMP_CWORD\" -eq 1 ]; then\n"
 	       "\t\twords='");
 	for (size_t i = 0; i < n_applets; i++)
 		if (shown(applets[i]))
 			printf("%s ", applets[i]->name);
 	printf("--version --help --install'\n\telse\n"
-	       "\t\tcase ${COMP_WORDS[1]} in\n");
-	for (size_t i = 0; i < n_applets; i++) {
-		if (!shown(applets[i]))
-			continue;
-		printf("\t\t%s) words='", applets[i]->name);
-		print_words(applets[i]);
-		printf("' ;;\n");
-	}
-	printf("\t\t*) words= ;;\n\t\tesac\n\tfi\n"
+	       "\t\t[ \"$COMP_CWORD\" -gt 2 ] && verb=${COMP_WORDS[2]}\n"
+	       "\t\tcase ${COMP_WORDS[1]} in\n\t\t");
+	for (size_t i = 0; i < n_applets; i++)
+		if (shown(applets[i]) && applets[i]->verbs[0].name == NULL)
+			printf("%s%s", bar++ > 0 ? "|" : "", applets[i]->name);
+	printf(") verb= ;;\n\t\tesac\n"
+	       "\t\tcase \"${COMP_WORDS[1]} $verb\" in\n");
+	for (size_t i = 0; i < n_applets; i++)
+		if (shown(applets[i]))
+			print_bash_applet(applets[i]);
+	printf("\t\tesac\n\tfi\n"
 	       "\tmapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n"
 	       "}\ncomplete -o default -F _confd confd\n");
 }

@@ -38,7 +38,8 @@ int main(int argc, char **argv)
 
 	if (a != NULL)
 		return applet_run(a, argc, argv);
-	if (argc < 2 || strcmp(argv[1], "--help") == 0)
+	if (argc < 2 || strcmp(argv[1], "--help") == 0 ||
+	    strcmp(argv[1], "-h") == 0)
 		return applet_run(applet_find("help"), argc < 2 ? argc : 1,
 				  argv);
 	if (own_option(argv[1]) != NULL)

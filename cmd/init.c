@@ -59,8 +59,10 @@ static enum status put_secret(const struct manifest *m, const char *arg,
 			       "secret '%.*s' is not in the manifest's "
 			       "secrets.static",
 			       SLICE_FMT(name));
-	TRY(file_read_secret((const char *)rest.p + 1, KEYBOX_VALUE_MAX, &value,
-			     err));
+	if (file_read_secret((const char *)rest.p + 1, KEYBOX_VALUE_MAX, &value,
+			     err) != OK)
+		return err_wrap(err, "secret '%.*s', of 16 to %d bytes",
+				SLICE_FMT(name), KEYBOX_VALUE_MAX);
 	if (secret_slice(value).len < 16)
 		return err_set(err, E_CONF,
 			       "secret '%.*s': %zu bytes, expected 16 to %d",

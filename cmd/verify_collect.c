@@ -8,16 +8,6 @@
 #define NONCE_LEN 32
 #define DATA_LEN 64
 
-static enum status nothing_here(const struct verify_opts *o, struct err *err)
-{
-	if (o->tee != NULL || err->code != E_NOTFOUND)
-		return err->code;
-	return err_set(err, E_NOTFOUND,
-		       "this machine has no TEE that this build can use: run "
-		       "it inside a confidential VM, or give --tee sim "
-		       "--sim-root FILE to try it");
-}
-
 static void warn(const struct tee *tee)
 {
 	if (tee->warning != NULL)
@@ -33,8 +23,7 @@ static enum status open_device(const struct verify_opts *o,
 					       .collateral = o->collateral,
 					       .gpu_helper = o->gpu_helper };
 
-	if (tee_device_open(&settings, o->tee, out, err) != OK)
-		return nothing_here(o, err);
+	TRY(tee_device_open(&settings, o->tee, out, err));
 	warn(tee_device_tee(*out));
 	return OK;
 }

@@ -334,8 +334,8 @@ static enum status check_dir(const char *path, const struct stat *st,
 			       st->st_uid, geteuid());
 	if ((st->st_mode & 0777 & ~mode) != 0)
 		return err_set(err, E_PERM,
-			       "%s has mode %04o, want %04o at most: "
-			       "chmod %o %s",
+			       "%s has mode %04o, want %04o at most: name a "
+			       "directory for this alone, or chmod %o %s",
 			       path, st->st_mode & 07777, mode,
 			       st->st_mode & mode, path);
 	return OK;

@@ -552,7 +552,8 @@ static void put_row(const struct opt *row, size_t column, struct buf *out)
 		 row->arg == NULL ? "" : row->arg);
 	put_spaces(out, HELP_GAP + column - option_width(row));
 	buf_put_str(out, row->help);
-	if (row->fallback != NULL && row->kind != OPT_FLAG)
+	if (row->fallback != NULL && row->fallback[0] != '\0' &&
+	    row->kind != OPT_FLAG)
 		buf_putf(out, " (default %s)", row->fallback);
 	if ((row->flags & OPT_REQUIRED) != 0)
 		buf_put_str(out, " (required)");

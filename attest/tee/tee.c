@@ -104,7 +104,9 @@ static enum status choose(const struct tee_settings *s, const char *name,
 		return OK;
 	}
 	return err_set(err, E_NOTFOUND,
-		       "this machine has no TEE that this build can use");
+		       "this machine has no TEE that this build can use: run "
+		       "it inside a confidential VM, or give --sim-root FILE "
+		       "to try it with the software TEE");
 }
 
 /* What would fail at every attestation fails at the start. */

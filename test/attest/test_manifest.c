@@ -702,6 +702,15 @@ TEST(warns_of_what_is_allowed_but_unwise)
 		"policies.h100: a revoked GPU is tolerated",
 		"workers.any: images is any",
 		"workers.any: cache_salt is off",
+		"recovery: it is not built yet",
+		"secrets.client_exchange: it is not built yet",
+		"models: disks are not built yet",
+		"workers.llama: runtime: only native",
+		"workers.llama: logs: sealed is not built yet",
+		"workers.llama: adapters: only openai",
+		"workers.any: runtime: only native",
+		"workers.any: adapters: only openai",
+		"workers.llama: cache_salt: it is not built yet",
 		"models.open: no worker group serves it",
 	};
 	auto_manifest struct manifest *m = NULL;
