@@ -6,15 +6,19 @@
 
 #define ROOTS_MAX (64u << 10) /* bytes of --trust-root */
 
-enum status ask_read(const char *path, struct buf *out, struct err *err)
+/* The outcome of reading what the command line names. */
+static enum status named(enum status st, struct err *err)
 {
-	enum status st = file_read(path, out, err);
-
 	if (st == E_NOTFOUND)
 		err->code = E_IO;
 	if (st == E_LIMIT)
 		err->code = E_CONF;
 	return st == OK ? OK : err->code;
+}
+
+enum status ask_read(const char *path, struct buf *out, struct err *err)
+{
+	return named(file_read(path, out, err), err);
 }
 
 enum status ask_load_manifest(const char *path, struct manifest **out,
@@ -88,7 +92,8 @@ static enum status load(const struct ask_opts *o, struct ask *a,
 		return err_set(err, E_USAGE,
 			       "--cert and --key go together: one is missing");
 	if (o->cert != NULL)
-		TRY(identity_load(o->cert, o->key, &a->identity, err));
+		TRY(named(identity_load(o->cert, o->key, &a->identity, err),
+			  err));
 	if (o->manifest != NULL)
 		TRY(ask_load_manifest(o->manifest, &a->manifest, err));
 	return OK;

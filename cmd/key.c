@@ -3,6 +3,7 @@
 
 #include "attest/tee/sim.h"
 #include "cmd/applet.h"
+#include "cmd/ask.h"
 #include "core/buf.h"
 #include "core/cleanup.h"
 #include "core/clock.h"
@@ -140,7 +141,7 @@ static enum status run_fingerprint(void *opts, const struct opt_args *args,
 	char hex[65];
 
 	(void)opts;
-	TRY(file_read(args->operands[0], &text, err));
+	TRY(ask_read(args->operands[0], &text, err));
 	if (keypair_parse(buf_slice(&text), &key, err) == OK)
 		return print_spki(key, err);
 	if (x509_parse(buf_slice(&text), &cert, err) != OK)

@@ -8,9 +8,9 @@
 #include "attest/measure_snp.h"
 #include "attest/measure_tdx.h"
 #include "cmd/applet.h"
+#include "cmd/ask.h"
 #include "core/cleanup.h"
 #include "core/crypto.h"
-#include "core/file.h"
 #include "core/json.h"
 #include "core/text.h"
 
@@ -334,7 +334,7 @@ static enum status run_snp(void *opts, const struct opt_args *args,
 	TRY(vcpu_of(o, &in.vcpu_signature, err));
 	TRY(parse_hex(o->features, "guest-features", UINT64_MAX, &in.features,
 		      err));
-	TRY(file_read(o->guest.ovmf, &ovmf, err));
+	TRY(ask_read(o->guest.ovmf, &ovmf, err));
 	in.ovmf = buf_slice(&ovmf);
 	TRY(hash_boot(&o->guest, &in, err));
 	if (measure_snp_digest(&in, digest, err) != OK)
@@ -352,7 +352,7 @@ static enum status hash_kernel(const struct tdx_opts *o, uint64_t initrd_len,
 	uint8_t head[MEASURE_PE_HEAD];
 	struct slice changed = { 0 };
 
-	TRY(file_read(o->guest.kernel, &kernel, err));
+	TRY(ask_read(o->guest.kernel, &kernel, err));
 	if (o->patched && in->memory == 0)
 		return err_set(err, E_USAGE,
 			       "--patched-header: expected --memory too: the "
@@ -412,7 +412,7 @@ static enum status read_choices(const struct tdx_opts *o,
 static enum status read_log(const char *path, struct buf *raw,
 			    struct eventlog *log, struct err *err)
 {
-	TRY(file_read(path, raw, err));
+	TRY(ask_read(path, raw, err));
 	if (slice_starts(slice_trim(buf_slice(raw)), S("[")))
 		return eventlog_parse_json(buf_slice(raw), log, err);
 	return eventlog_parse(buf_slice(raw), EVENTLOG_CC, log, err);
@@ -499,7 +499,7 @@ static enum status run_tdx(void *opts, const struct opt_args *args,
 	(void)args;
 	TRY(check_guest(&o->guest, err));
 	TRY(read_choices(o, &in, err));
-	TRY(file_read(path, &firmware, err));
+	TRY(ask_read(path, &firmware, err));
 	in.firmware = buf_slice(&firmware);
 	if (o->event_log != NULL) {
 		TRY(read_log(o->event_log, &raw_log, &log, err));
