@@ -20,6 +20,8 @@ struct pending {
 
 	struct pending_call *first; /* private, as the rest */
 	size_t n, bytes;
+	bool turn_taken; /* asked in turn, and not answered yet */
+	char last[64];	 /* address of who had the last turn */
 	uint32_t next_id;
 };
 
@@ -30,6 +32,14 @@ typedef void pending_answer(void *ctx, struct http_call *call,
 /* Take the call, ask, and have it answered.  body is not kept. */
 void pending_ask(struct pending *p, struct http_call *call, uint32_t type,
 		 struct slice body, pending_answer *answer);
+
+/* The same for what takes the other process long, and anybody may ask: one is
+ * asked at a time, so that nothing else waits behind many of them.  The others
+ * wait here, at most 64 of one address and half of max of all (beyond, 503);
+ * who comes from another address than the last has the next turn. */
+void pending_ask_in_turn(struct pending *p, struct http_call *call,
+			 uint32_t type, struct slice body,
+			 pending_answer *answer);
 
 /* A reply has come; one that nobody waits for is ignored. */
 void pending_reply(struct pending *p, struct slice message);

@@ -191,8 +191,8 @@ static void on_attest(void *ctx, struct http_call *call, struct slice body)
 	if (read_attest(s, call, body, &out, &err) != OK)
 		problem_reply(call, &err);
 	else
-		pending_ask(&s->pending, call, MSG_ATTEST, buf_slice(&out),
-			    answer_attest);
+		pending_ask_in_turn(&s->pending, call, MSG_ATTEST,
+				    buf_slice(&out), answer_attest);
 }
 
 /* ---- POST /v1/init ------------------------------------------------------ */

@@ -3,11 +3,15 @@ services on machines that sign as AMD's, Intel's and NVIDIA's do, under roots of
 our own (test/fake/tsm_daemon)."""
 
 import atexit
+import contextlib
 import copy
+import http.client
 import json
 import os
 import re
 import shutil
+import ssl
+import time
 
 from lib import BUILD, CONFD, Place, Skip, check, confd, run, wait_until
 
@@ -275,6 +279,71 @@ def test_collects_evidence_that_verifies():
     check(done.returncode == 64, done)
 
 
+def knock(source):
+    """A connection to the slow service from an address of this machine."""
+    host, port = state["slow-as"].rsplit(":", 1)
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    c = http.client.HTTPSConnection(host, int(port), timeout=60, context=context,
+                                    source_address=(source, 0))
+    c.connect()
+    return c
+
+
+def ask(c, path="/v1/attest"):
+    """Send one request; the answer is for later."""
+    body = json.dumps({"nonce": NONCE}) if path == "/v1/attest" else None
+    c.request("POST" if body else "GET", path, body, {"content-type": "application/json"})
+    return c
+
+
+def flood(n):
+    return [ask(c) for c in [knock("127.0.0.2") for _ in range(n)]]
+
+
+def status(source, path="/v1/attest"):
+    with contextlib.closing(ask(knock(source), path)) as c:
+        return c.getresponse().status
+
+
+def close(connections):
+    for c in connections:
+        c.close()
+
+
+def test_who_asks_a_slow_tee_all_the_time_delays_only_himself():
+    needed()
+    machine("slow", "snp", "slow")
+    service("slow-as", *tee("slow"), "--trust-root", p("slow/roots.pem"))
+    with open(p("m-slow.json"), "w") as f:
+        m = json.load(open(p("m-snp.json")))
+        m["policies"]["as"] = policy("slow")
+        json.dump(m, f)
+    confd("init", "--as", state["slow-as"], "--manifest", p("m-slow.json"), "--trust-root",
+          p("slow/roots.pem"))
+    asked = flood(40)
+    began = time.monotonic()
+    check(status("127.0.0.2", "/v1/nonce") == 200)
+    check(status("127.0.0.1") == 200)
+    check(time.monotonic() - began < 3)
+    # Nor does a worker wait for all of them: the judge's word comes between.
+    d = worker("in-between", "snp", *tee("snp"), at="slow-as")
+    place.ready(d, "in-between.ready", 4)
+    check(d.stop() == 0, d.text())
+    check([c.getresponse().status for c in asked[:2]] == [200, 200])
+    # Nobody makes a report for those who have left.
+    close(asked)
+    began = time.monotonic()
+    check(status("127.0.0.2") == 200)
+    check(time.monotonic() - began < 3)
+    # From one address only so many may wait.
+    asked = flood(80)
+    check(asked[-1].getresponse().status == 503)
+    check(status("127.0.0.1") == 200)
+    close(asked)
+
+
 # ---- later ---------------------------------------------------------------------
 
 
@@ -290,7 +359,7 @@ def test_all_end_well():
     needed()
     for name, d in state["workers"]:
         check(d.stop() == 0, name, d.text())
-    for name in ("as", "strict", "snp-as"):
+    for name in ("as", "strict", "snp-as", "slow-as"):
         check(state[name + "-daemon"].stop() == 0, name, state[name + "-daemon"].text())
     check(not re.search("leaked|runtime error", state["as-daemon"].text()))
 

@@ -1,7 +1,7 @@
 /* A confidential VM that is none: a folder that behaves as Linux's
  * configfs-tsm, and signs reports under keys of its own; and an NVIDIA GPU.
  *
- *	tsm_daemon snp|tdx DIR [table] [gpu]
+ *	tsm_daemon snp|tdx DIR [table] [gpu] [slow]
  *
  * serves until it is ended.  In DIR, which has to be there, it puts
  *
@@ -11,7 +11,8 @@
  *	collateral/	what its evidence needs beside the reports
  *	helper		a program that has the GPU sign
  *
- * With "table" the host hands certificates over, as SNP hosts may.
+ * With "table" the host hands certificates over, as SNP hosts may; with "slow"
+ * each report takes a fifth of a second.
  *
  *	tsm_daemon helper DIR --nonce HEX
  *
@@ -19,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "core/cleanup.h"
 #include "core/clock.h"
@@ -35,6 +37,15 @@
 #define TEXT_MAX (256u << 10)
 
 static const char *folder;
+static bool is_slow;
+
+static void take_time(void)
+{
+	const struct timespec t = { .tv_nsec = 200 * 1000 * 1000 };
+
+	if (is_slow)
+		(void)nanosleep(&t, NULL);
+}
 
 /* ---- What the forges want of a test program ---- */
 
@@ -105,6 +116,7 @@ static size_t sign_snp(void *ctx, const uint8_t data[64], uint8_t *out,
 	struct hw_world *w = ctx;
 
 	(void)max;
+	take_time();
 	memcpy(w->snp.report.report_data, data, 64);
 	snp_forge_report(&w->snp, out);
 	return SNP_REPORT_LEN;
@@ -115,6 +127,7 @@ static size_t sign_tdx(void *ctx, const uint8_t data[64], uint8_t *out,
 {
 	struct hw_world *w = ctx;
 
+	take_time();
 	memcpy(w->tdx.o.td.report_data, data, 64);
 	tdx_forge_make(&w->tdx);
 	struct slice quote = buf_slice(&w->tdx.quote);
@@ -327,6 +340,7 @@ int main(int argc, char **argv)
 	must(crypto_setup(&err), &err);
 	if (strcmp(argv[1], "helper") == 0)
 		return argc == 5 ? helper(argv[4]) : 64;
+	is_slow = has_word(argc, argv, "slow");
 	make_folder("collateral");
 	if (strcmp(argv[1], "tdx") == 0)
 		make_tdx(&w);
