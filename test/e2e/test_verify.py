@@ -181,6 +181,23 @@ def test_every_synthetic_snp_case():
         verify("snp, own root, not trusted", 2, *args)
 
 
+def test_the_cpus_reports_of_vtpm_cases():
+    """The TPM's quotes in them are not judged: there is no vTPM backend."""
+    chain = written("milan.pem", b"".join(read(at("roots", f"amd_{k}_milan.pem"))
+                                          for k in ("ask", "ark")))
+    for path, case in cases("vtpm"):
+        kind, quote = "vtpm, CPU's part", os.path.join(path, "td_quote.bin")
+        if os.path.exists(quote):
+            verify(kind, 3, "tdx", quote)
+        if "vcek" in case:
+            data = case["snp_fields"]["report_data"]
+            args = ["snp", os.path.join(path, "snp_report.bin"), "--vcek", leaf(path), "--chain",
+                    chain, "--at", "2026-01-01T00:00:00Z", "--expect"]
+            out = verify(kind, 0, *args, "report_data=" + data)
+            check(data == out["claims"]["report_data"], out)
+            verify(kind, 2, *args, "report_data=" + "00" * 64)
+
+
 def test_missing_snp_collateral_is_incomplete():
     path, case = next((p, c) for p, c in cases("snp") if not c["policy_flags"])
     report = os.path.join(path, "report.bin")
