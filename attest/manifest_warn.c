@@ -71,8 +71,8 @@ static const struct {
 	  "service can open is lost all the same" },
 	{ unbuilt_exchange, "secrets.client_exchange: it is not built yet, and "
 	  "changes nothing" },
-	{ unbuilt_models, "models: disks are not built yet: workers start "
-	  "without them" },
+	{ unbuilt_models, "models: disks are not built yet: workloads of the "
+	  "groups that have them are refused" },
 	{ one_recovery, "recovery.threshold: any one recovery key alone opens "
 	  "the seed" },
 	{ no_workers, "workers: there are none, so nothing can serve" },
@@ -286,9 +286,8 @@ static const struct {
 	  "that ask for logs off are run" },
 	{ unbuilt_adapter, "adapters: only openai is built yet: the others are "
 	  "refused" },
-	{ unbuilt_salt, "cache_salt: it is not built yet, and changes "
-	  "nothing: if the engine shares prefix caches, users can tell by "
-	  "time what others asked" },
+	{ unbuilt_salt, "cache_salt: only off is built yet: workloads are "
+	  "refused" },
 	{ shares_cache, "cache_salt is off: if the engine shares prefix "
 	  "caches, users can tell by time what others asked" },
 };

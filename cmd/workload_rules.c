@@ -17,11 +17,29 @@ static enum status check_adapters(const struct manifest_worker *by,
 	return OK;
 }
 
+/* What the manifest asks for and we cannot do must not be left out. */
+static enum status check_built(const struct manifest_worker *by,
+			       struct err *err)
+{
+	if (by->models.n > 0)
+		return err_set(err, E_CONF,
+			       "the manifest's workers.%s.models has %s, and "
+			       "this build cannot open model disks",
+			       by->name, by->models.item[0]);
+	if (by->cache_salt != MANIFEST_SALT_OFF)
+		return err_set(err, E_CONF,
+			       "the manifest's workers.%s.cache_salt is %s, "
+			       "and this build has only off",
+			       by->name, manifest_salt_name(by->cache_salt));
+	return OK;
+}
+
 enum status workload_rules_check(const struct manifest_worker *by,
 				 const struct workload_request *r,
 				 struct err *err)
 {
 	TRY(check_adapters(by, r, err));
+	TRY(check_built(by, err));
 	if (r->upstream != NULL)
 		return OK; /* no sandbox: neither runtime nor output */
 	if (strcmp(by->runtime, "native") != 0)

@@ -8,7 +8,7 @@
 #include "cmd/workload_scan.h"
 #include "sandbox/spec.h"
 
-/* All but the image: adapters, runtime, logs.
+/* All but the image: adapters, models, cache_salt, runtime, logs.
  *
  * E_POLICY	not allowed; the text names the member of the manifest.
  * E_CONF	allowed, but not built yet. */

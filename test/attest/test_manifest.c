@@ -710,7 +710,7 @@ TEST(warns_of_what_is_allowed_but_unwise)
 		"workers.llama: adapters: only openai",
 		"workers.any: runtime: only native",
 		"workers.any: adapters: only openai",
-		"workers.llama: cache_salt: it is not built yet",
+		"workers.llama: cache_salt: only off",
 		"models.open: no worker group serves it",
 	};
 	auto_manifest struct manifest *m = NULL;

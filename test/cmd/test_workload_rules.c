@@ -72,6 +72,27 @@ TEST(adapters_must_be_among_those_of_the_group)
 			"\"adapters\":[\"raw\"]}") == E_POLICY);
 }
 
+TEST(what_is_not_built_is_refused_and_not_left_out)
+{
+	static char model[] = "llama3";
+	static char *models[] = { model };
+	static const char *const requests[] = {
+		"{" COMMAND "}",
+		"{\"name\":\"m\",\"upstream\":\"unix:/m\"}",
+	};
+
+	for (size_t i = 0; i < countof(requests); i++) {
+		struct manifest_worker w = entry(NULL, 0);
+
+		CHECK(check(&w, requests[i]) == OK);
+		w.cache_salt = MANIFEST_SALT_KEY;
+		CHECK(check(&w, requests[i]) == E_CONF);
+		w.cache_salt = MANIFEST_SALT_OFF;
+		w.models = (struct manifest_strings){ 1, models };
+		CHECK(check(&w, requests[i]) == E_CONF);
+	}
+}
+
 TEST(a_runtime_that_is_not_built_is_refused)
 {
 	struct manifest_worker w = entry(NULL, 0);
