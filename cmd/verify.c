@@ -68,6 +68,31 @@ static const struct opt gpu_rows[] = {
 	TRUST_ROW,
 };
 
+static const struct opt vtpm_rows[] = {
+	AT_ROW,
+	ROW("chain", "FILE", OPT_STR, chain,
+	    "of SNP: certificates above the VCEK: ASK and ARK"),
+	ROW("collateral", "DIR", OPT_STR, collateral,
+	    "of TDX: Intel's documents for the platform, by their names"),
+	ROW("crl", "FILE", OPT_STR, crl, "of SNP: AMD's revocation list"),
+	EXPECT_ROW,
+	JSON_ROW,
+	MANIFEST_ROW,
+	ROW("nonce", "HEX", OPT_STR, nonce,
+	    "what the TPM's quote was asked for with"),
+	ROW("pcrs", "FILE", OPT_STR, pcrs,
+	    "PCR values of the SHA-256 bank, JSON"),
+	POLICY_ROW,
+	ROW("quote", "FILE", OPT_STR, quote, "the TPM's quote"),
+	ROW("signature", "FILE", OPT_STR, signature,
+	    "the quote's signature by the attestation key"),
+	ROW("td-quote", "FILE", OPT_STR, td_quote,
+	    "of TDX: the TD quote about the same runtime data"),
+	TRUST_ROW,
+	ROW("vcek", "FILE", OPT_STR, vcek,
+	    "of SNP: certificate of the key that signed"),
+};
+
 static const struct opt bundle_rows[] = {
 	AT_ROW,
 	ROW("expect", "NAME=VALUE", OPT_LIST, expect,
@@ -134,6 +159,8 @@ static const struct verb verbs[] = {
 	     tdx_rows, verify_tdx_run, 1),
 	VERB("gpu", "REPORT", "judge the report of an NVIDIA GPU or NVSwitch",
 	     gpu_rows, verify_gpu_run, 1),
+	VERB("vtpm", "HCL", "judge a quote of Azure's vTPM, down to the CPU",
+	     vtpm_rows, verify_vtpm_run, 1),
 	VERB("bundle", "FILE", "judge an evidence bundle in a file",
 	     bundle_rows, verify_bundle_run, 1),
 	VERB("service", "HOST:PORT", "judge a live attestation service",

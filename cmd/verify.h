@@ -28,6 +28,10 @@ struct verify_opts {
 	struct opt_list rim; /* gpu */
 	struct opt_list ocsp;
 	const char *nonce;
+	const char *quote; /* vtpm */
+	const char *signature;
+	const char *pcrs;
+	const char *td_quote;
 	const char *tee; /* collect */
 	const char *sim_root;
 	const char *report_data;
@@ -44,6 +48,8 @@ enum status verify_tdx_run(void *opts, const struct opt_args *args,
 			   struct err *err);
 enum status verify_gpu_run(void *opts, const struct opt_args *args,
 			   struct err *err);
+enum status verify_vtpm_run(void *opts, const struct opt_args *args,
+			    struct err *err);
 enum status verify_bundle_run(void *opts, const struct opt_args *args,
 			      struct err *err);
 enum status verify_service_run(void *opts, const struct opt_args *args,

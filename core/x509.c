@@ -421,6 +421,32 @@ enum status x509_verify_bytes(const struct x509 *issuer,
 	return OK;
 }
 
+enum status x509_verify_rsa(struct slice n, struct slice e, enum hash_alg hash,
+			    struct slice message, struct slice signature,
+			    struct err *err)
+{
+	__attribute__((cleanup(mbedtls_rsa_free))) mbedtls_rsa_context rsa;
+	uint8_t digest[HASH_MAX];
+
+	mbedtls_rsa_init(&rsa);
+	if (n.len < 256 || n.len > 512 || n.p[0] < 0x80 || e.len > 4 ||
+	    mbedtls_rsa_import_raw(&rsa, n.p, n.len, NULL, 0, NULL, 0, NULL, 0,
+				   e.p, e.len) != 0 ||
+	    mbedtls_rsa_complete(&rsa) != 0 ||
+	    mbedtls_rsa_check_pubkey(&rsa) != 0)
+		return err_set(err, E_CRYPTO,
+			       "RSA: the key is of a size or form that is not "
+			       "accepted");
+	hash_parts(hash, &message, 1, digest);
+	if (signature.len != n.len ||
+	    mbedtls_rsa_pkcs1_verify(&rsa, md_of(hash),
+				     (unsigned)hash_len(hash), digest,
+				     signature.p) != 0)
+		return err_set(err, E_CRYPTO,
+			       "RSA: the signature does not match");
+	return OK;
+}
+
 enum status x509_check_crl_signer(const struct x509 *c, struct err *err)
 {
 	if (is_ca(c) && mbedtls_x509_crt_check_key_usage(

@@ -73,6 +73,14 @@ enum status x509_verify_bytes(const struct x509 *issuer,
 			      const struct x509_alg *alg, struct slice message,
 			      struct slice signature, struct err *err);
 
+/* E_CRYPTO unless the RSA key of modulus n and exponent e (big-endian, both
+ * untrusted) signed message: PKCS #1 v1.5 with that digest.  For keys that no
+ * certificate is of.  n has 256 to 512 bytes, the first bit of them set; e at
+ * most 4 bytes; the signature is as long as n. */
+enum status x509_verify_rsa(struct slice n, struct slice e, enum hash_alg hash,
+			    struct slice message, struct slice signature,
+			    struct err *err);
+
 /* E_STALE unless from <= at <= to (unix seconds), naming what. */
 enum status x509_check_period(const char *what, int64_t from, int64_t to,
 			      int64_t at, struct err *err);

@@ -181,21 +181,147 @@ def test_every_synthetic_snp_case():
         verify("snp, own root, not trusted", 2, *args)
 
 
-def test_the_cpus_reports_of_vtpm_cases():
-    """The TPM's quotes in them are not judged: there is no vTPM backend."""
-    chain = written("milan.pem", b"".join(read(at("roots", f"amd_{k}_milan.pem"))
+# ---- Azure's vTPM
+
+
+VTPM_QUOTE = ("tpm_quote_msg.bin", "tpm_quote_sig.bin", "pcrs.json")
+# The vectors' reason codes, and the steps that are about them.
+VTPM_STEPS = {"NONCE_MISMATCH": "vtpm.quote.nonce", "QUOTE_SIGNATURE": "vtpm.quote.signature",
+              "FORMAT": "vtpm.quote.form", "PCR_DIGEST": "vtpm.quote.pcrs",
+              "REPORT_DATA_BINDING": "vtpm.binding"}
+
+
+def vtpm_args(path, hcl=None, nonce=None, time="2026-01-01T00:00:00Z", **other):
+    """other: a file's name without its ending, and the file to give in its place."""
+    milan = written("milan.pem", b"".join(read(at("roots"), f"amd_{k}_milan.pem")
                                           for k in ("ask", "ark")))
+    args = ["vtpm", hcl or os.path.join(path, "hcl_report.bin"), "--at", time]
+    for option, name in zip(("--quote", "--signature", "--pcrs"), VTPM_QUOTE):
+        args += have(option, other.get(name.split(".")[0], os.path.join(path, name)))
+    args += have("--td-quote", os.path.join(path, "td_quote.bin"))
+    if os.path.exists(leaf(path)):
+        args += ["--vcek", leaf(path), "--chain", milan]
+    return args + (["--nonce", nonce] if nonce else [])
+
+
+def vtpm_collateral():
+    """What is at hand for the platform of the TD quote: case, folder and time."""
+    for path, case in cases("tdx"):
+        if "-00806f05-" in path:
+            for e in case["evaluations"]:
+                if e["expect"] == "status":
+                    yield path, os.path.join(path, e["collateral"]), e["at"]
+
+
+def test_every_vtpm_case():
     for path, case in cases("vtpm"):
-        kind, quote = "vtpm, CPU's part", os.path.join(path, "td_quote.bin")
-        if os.path.exists(quote):
-            verify(kind, 3, "tdx", quote)
-        if "vcek" in case:
-            data = case["snp_fields"]["report_data"]
-            args = ["snp", os.path.join(path, "snp_report.bin"), "--vcek", leaf(path), "--chain",
-                    chain, "--at", "2026-01-01T00:00:00Z", "--expect"]
-            out = verify(kind, 0, *args, "report_data=" + data)
-            check(data == out["claims"]["report_data"], out)
-            verify(kind, 2, *args, "report_data=" + "00" * 64)
+        nonce, tdx = case["expect"]["nonce"], case["hcl"]["report_type"] == "TDX"
+        if nonce is None or tdx:  # no quote, or no collateral: open
+            out = verify("vtpm", 3, *vtpm_args(path, nonce=nonce))
+            check("vtpm.binding" not in failed(out) and out["claims"] == {}, failed(out))
+            check(("vtpm.quote.form" in failed(out)) == (nonce is None), failed(out))
+        if nonce is None or tdx:
+            continue
+        out = verify("vtpm", 0, *vtpm_args(path, nonce=nonce))
+        data = case["snp_fields"]["report_data"]
+        check(out["tee"] == "snp" and out["claims"]["report_data"] == data, out)
+        steps = {s["step"]: s["found"] for s in out["trace"]}
+        check(steps["vtpm.quote.nonce"] == nonce and nonce in steps["vtpm.quote.form"], steps)
+        check("PCRs 0-23" in steps["vtpm.quote.form"], steps)
+        check(case["attest"]["pcr_digest"] in steps["vtpm.quote.pcrs"], steps)
+        told = str(out["not_proven"])
+        check("which software runs" in told and "this boot only" in told, told)
+        check("for you" not in told, told)
+        out = verify("vtpm", 0, *vtpm_args(path), "--expect", "report_data=" + data)
+        check("made now, for you" in str(out["not_proven"]), out["not_proven"])
+        verify("vtpm", 2, *vtpm_args(path), "--expect", "report_data=" + "00" * 64)
+        pcrs = confd("verify", *vtpm_args(path), "--verbose").stdout
+        check(pcrs.count("\npcr  ") + pcrs.startswith("pcr  ") == 24, pcrs)
+
+
+def test_a_vtpm_on_tdx():
+    """Genuine, but its platform is out of date, which nothing makes good."""
+    path = at("vtpm", "azure-tdx-v0")
+    policy = {"policy.tcb_status", "policy.advisories"}
+    n = 0
+    for other, folder, time in vtpm_collateral():
+        args = vtpm_args(path, nonce="6368616c6c656e6765", time=time) + ["--collateral", folder]
+        claims = json.loads(confd("verify", *args, "--json", ok=False).stdout)["claims"]
+        if not claims:  # collateral that does not fit
+            continue
+        out = verify("vtpm, tdx", 2, *args)
+        check(failed(out) == policy and out["tee"] == "tdx", failed(out))
+        check(claims["tcb_status"] == "OutOfDate", claims)
+        advisories = "advisories=" + ",".join(claims["advisories"])
+        out = verify("vtpm, tdx", 2, *args, "--expect", advisories)
+        check(failed(out) == {"policy.tcb_status"}, failed(out))
+        # With the quote of another TD.
+        args[args.index("--td-quote") + 1] = os.path.join(other, "quote.bin")
+        out = verify("vtpm, tdx", 2, *args)
+        check("vtpm.binding.quote" in failed(out) and out["claims"] == {}, failed(out))
+        n += 1
+    check(n > 0 or not list(cases("tdx")), "no collateral fits")
+
+
+def vtpm_mutation(path, rule):
+    """Arguments of what the rule makes of the case; None: it has no quote."""
+    name, change = rule["id"], {}
+    hcl, message = os.path.join(path, "hcl_report.bin"), os.path.join(path, VTPM_QUOTE[0])
+    if name == "runtime_data_edit":
+        data = bytearray(read(hcl))
+        data[data.index(b'"n":"') + 40] ^= 1
+        return vtpm_args(path, hcl=written("changed", data))
+    if not os.path.exists(message):
+        return None
+    if name == "nonce_differs":
+        return vtpm_args(path, nonce="00")
+    if name == "hcl_of_other_vm":
+        return vtpm_args(path, hcl=next(os.path.join(p, "hcl_report.bin") for p, _ in cases("vtpm")
+                                        if p != path and os.path.exists(leaf(p)) ==
+                                        os.path.exists(leaf(path))))
+    data = read(path, rule["file"])
+    if name == "msg_flip_extra_data":
+        change = {"op": "xor", "offset": 6 + 2 + int.from_bytes(data[6:8], "big") + 2, "value": "01"}
+    elif name.startswith("pcr"):  # all are selected
+        pcrs = json.loads(data)
+        pcrs["pcrs"][9] = "ff" * 32
+        return vtpm_args(path, pcrs=written("changed", json.dumps(pcrs).encode()))
+    key = rule["file"].split(".")[0]
+    return vtpm_args(path, **{key: written("changed", mutate(data, change or rule))})
+
+
+def test_vtpm_mutations_are_refused():
+    n = 0
+    for path, case in cases("vtpm"):
+        for rule in case["negative_rules"]:
+            args = vtpm_mutation(path, rule)
+            if args is None:
+                continue
+            out = verify("vtpm, mutations", 2, *args)
+            check(out["claims"] == {}, rule["id"])
+            steps = {VTPM_STEPS.get(e, "vtpm.quote.pcrs") for e in rule["expect"]}
+            check(steps <= failed(out), rule["id"], failed(out))
+            n += 1
+    check(n >= 38 or n == 0, n)
+
+
+def test_vtpm_parts_that_are_missing_or_spoilt():
+    path = at("vtpm", "azure-snp-milan-v0")
+    if not list(cases("vtpm")):
+        return
+    full = vtpm_args(path)
+    for option in ("--quote", "--signature", "--pcrs", "--vcek", "--chain"):
+        k = full.index(option)
+        verify("vtpm, missing", 3, *full[:k], *full[k + 2:])
+    data = read(path, "hcl_report.bin")
+    for spoilt in (data[:1000], b"HCLB" + data[4:], data + b"x"):
+        out = verify("vtpm, spoilt", 2, *vtpm_args(path, hcl=written("changed", spoilt)))
+        check("vtpm.hcl.form" in failed(out) and out["claims"] == {}, failed(out))
+    out = verify("vtpm, spoilt", 2, *vtpm_args(path, pcrs=written("changed", b"{}")))
+    check("vtpm.pcrs.form" in failed(out), failed(out))
+    for wrong in (["--td-quote", full[1]], ["--nonce", "0"], ["--nonce", "00" * 65]):
+        check(confd("verify", *full, *wrong, ok=False).returncode == 64, wrong)
+    check(confd("verify", *full, "--pcrs", "/no/such", ok=False).returncode in (64, 74))
 
 
 def test_missing_snp_collateral_is_incomplete():
