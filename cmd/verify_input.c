@@ -1,5 +1,10 @@
 #include "cmd/verify_input.h"
 
+#include <assert.h>
+#include <dirent.h>
+#include <errno.h>
+
+#include "attest/tee/collateral.h"
 #include "core/cleanup.h"
 #include "core/file.h"
 #include "core/text.h"
@@ -202,5 +207,65 @@ enum status verify_input_hex(const char *option, const char *text, uint8_t *out,
 	memset(out, 0, max);
 	memcpy(out, buf_slice(&bytes).p, bytes.len);
 	*len = bytes.len;
+	return OK;
+}
+
+/* ---- Intel's documents ---- */
+
+/* clang-format off */
+/* What they may be called in the directory is in attest/tee/collateral.c. */
+static const struct {
+	const char *text;
+	size_t at; /* in struct tdx_collateral_input */
+} members[] = {
+#define MEMBER(m) { #m, offsetof(struct tdx_collateral_input, m) }
+	MEMBER(tcb_info),
+	MEMBER(tcb_info_chain),
+	MEMBER(qe_identity),
+	MEMBER(qe_identity_chain),
+	MEMBER(root_ca_crl),
+	MEMBER(pck_crl),
+	MEMBER(pck_crl_chain),
+#undef MEMBER
+};
+/* clang-format on */
+
+static_assert(countof(members) == VERIFY_TDX_FILES, "room for each");
+
+void verify_tdx_files_done(struct verify_tdx_files *c)
+{
+	for (size_t i = 0; i < countof(members); i++)
+		buf_done(&c->file[i]);
+}
+
+/* The file of one thing, if it is there under one of its names. */
+static enum status read_member(const char *dir, size_t i, struct buf *out,
+			       struct err *err)
+{
+	char path[COLLATERAL_PATH_MAX];
+	struct err why;
+
+	if (collateral_find(dir, "tdx", members[i].text, path, &why) == OK)
+		return verify_input_collateral(path, VERIFY_CERTS, out, err);
+	if (why.code == E_NOTFOUND)
+		return OK;
+	return err_set(err, E_USAGE, "--%s", why.text);
+}
+
+enum status verify_input_tdx(const char *dir, struct verify_tdx_files *c,
+			     struct err *err)
+{
+	if (dir == NULL)
+		return OK;
+	DIR *d = opendir(dir);
+	if (d == NULL)
+		return err_set(err, E_IO, "--collateral %s: %s", dir,
+			       strerror(errno));
+	(void)closedir(d);
+	for (size_t i = 0; i < countof(members); i++) {
+		TRY(read_member(dir, i, &c->file[i], err));
+		struct slice s = buf_slice(&c->file[i]);
+		memcpy((uint8_t *)&c->in + members[i].at, &s, sizeof(s));
+	}
 	return OK;
 }

@@ -48,4 +48,20 @@ enum status verify_input_roots(const struct opt_list *files,
 enum status verify_input_hex(const char *option, const char *text, uint8_t *out,
 			     size_t max, size_t *len, struct err *err);
 
+/* Intel's documents for a TDX quote, by their names in a folder. */
+#define VERIFY_TDX_FILES 7
+struct verify_tdx_files {
+	struct buf file[VERIFY_TDX_FILES];
+	struct tdx_collateral_input in; /* of these buffers */
+};
+void verify_tdx_files_done(struct verify_tdx_files *c);
+#define auto_verify_tdx_files __attribute__((cleanup(verify_tdx_files_done)))
+
+/* Read those that dir has; NULL: none.
+ *
+ * E_USAGE	there are two of one.
+ * Codes as verify_input_collateral. */
+enum status verify_input_tdx(const char *dir, struct verify_tdx_files *c,
+			     struct err *err);
+
 #endif

@@ -1,9 +1,5 @@
 /* confd verify tdx: an Intel TDX quote, with Intel's collateral and the event
  * log that leads to its registers. */
-#include <dirent.h>
-#include <errno.h>
-
-#include "attest/tee/collateral.h"
 #include "attest/tee/eventlog.h"
 #include "attest/tee/tdx_policy.h"
 #include "cmd/verify_default.h"
@@ -129,69 +125,6 @@ static const struct verify_claim rows[] = {
 /* clang-format on */
 
 const struct verify_claims verify_tdx_claims = { "tdx", rows, countof(rows) };
-
-/* ---- Collateral ---- */
-
-/* clang-format off */
-/* What they may be called in the directory is in attest/tee/collateral.c. */
-static const struct {
-	const char *text;
-	size_t at; /* in struct tdx_collateral_input */
-} members[] = {
-#define MEMBER(m) { #m, offsetof(struct tdx_collateral_input, m) }
-	MEMBER(tcb_info),
-	MEMBER(tcb_info_chain),
-	MEMBER(qe_identity),
-	MEMBER(qe_identity_chain),
-	MEMBER(root_ca_crl),
-	MEMBER(pck_crl),
-	MEMBER(pck_crl_chain),
-#undef MEMBER
-};
-/* clang-format on */
-
-struct collateral {
-	struct buf file[countof(members)];
-	struct tdx_collateral_input in;
-};
-
-static void collateral_done(struct collateral *c)
-{
-	for (size_t i = 0; i < countof(members); i++)
-		buf_done(&c->file[i]);
-}
-
-/* The file of one thing, if it is there under one of its names. */
-static enum status read_member(const char *dir, size_t i, struct buf *out,
-			       struct err *err)
-{
-	char path[COLLATERAL_PATH_MAX];
-	struct err why;
-
-	if (collateral_find(dir, "tdx", members[i].text, path, &why) == OK)
-		return verify_input_collateral(path, VERIFY_CERTS, out, err);
-	if (why.code == E_NOTFOUND)
-		return OK;
-	return err_set(err, E_USAGE, "--%s", why.text);
-}
-
-static enum status read_collateral(const char *dir, struct collateral *c,
-				   struct err *err)
-{
-	if (dir == NULL)
-		return OK;
-	DIR *d = opendir(dir);
-	if (d == NULL)
-		return err_set(err, E_IO, "--collateral %s: %s", dir,
-			       strerror(errno));
-	(void)closedir(d);
-	for (size_t i = 0; i < countof(members); i++) {
-		TRY(read_member(dir, i, &c->file[i], err));
-		struct slice s = buf_slice(&c->file[i]);
-		memcpy((uint8_t *)&c->in + members[i].at, &s, sizeof(s));
-	}
-	return OK;
-}
 
 /* ---- Policy ---- */
 
@@ -399,10 +332,10 @@ static void judge_log(struct verify *v, struct slice raw,
 
 static enum status read_files(const struct verify_opts *o, const char *path,
 			      struct buf *quote, struct buf *log,
-			      struct collateral *col, struct err *err)
+			      struct verify_tdx_files *col, struct err *err)
 {
 	TRY(verify_input_read(path, VERIFY_BYTES, quote, err));
-	TRY(read_collateral(o->collateral, col, err));
+	TRY(verify_input_tdx(o->collateral, col, err));
 	if (o->event_log == NULL)
 		return OK;
 	return verify_input_raw(o->event_log, log, err);
@@ -415,7 +348,7 @@ enum status verify_tdx_run(void *opts, const struct opt_args *args,
 	auto_verify struct verify v;
 	auto_buf struct buf quote = { 0 };
 	auto_buf struct buf log = buf_make(EVENTLOG_MAX);
-	__attribute__((cleanup(collateral_done))) struct collateral col = { 0 };
+	auto_verify_tdx_files struct verify_tdx_files col = { 0 };
 	struct tdx_claims claims;
 
 	TRY(verify_begin(&v, o, &verify_tdx_claims, is_tdx, err));

@@ -1,9 +1,5 @@
 /* confd verify vtpm: a quote of Azure's vTPM, and what leads from it to the
  * CPU: HCL report, SNP report or TD quote, collateral. */
-#include <dirent.h>
-#include <errno.h>
-
-#include "attest/tee/collateral.h"
 #include "attest/tee/snp_policy.h"
 #include "attest/tee/tdx_policy.h"
 #include "attest/tee/vtpm.h"
@@ -15,28 +11,11 @@
 
 #define PCRS_FILE_MAX (64u << 10) /* bytes */
 
-/* clang-format off */
-static const struct {
-	const char *text;
-	size_t at; /* in struct tdx_collateral_input */
-} members[] = {
-#define MEMBER(m) { #m, offsetof(struct tdx_collateral_input, m) }
-	MEMBER(tcb_info),
-	MEMBER(tcb_info_chain),
-	MEMBER(qe_identity),
-	MEMBER(qe_identity_chain),
-	MEMBER(root_ca_crl),
-	MEMBER(pck_crl),
-	MEMBER(pck_crl_chain),
-#undef MEMBER
-};
-/* clang-format on */
-
 struct files {
 	struct buf quote, signature, pcrs;
 	struct buf vcek, chain, crl; /* of SNP */
 	struct buf td_quote;	     /* of TDX */
-	struct buf member[countof(members)];
+	struct verify_tdx_files intel;
 	uint8_t nonce[VTPM_NONCE_MAX];
 	size_t nonce_len;
 };
@@ -49,8 +28,7 @@ static void files_done(struct files *f)
 
 	for (size_t i = 0; i < countof(all); i++)
 		buf_done(all[i]);
-	for (size_t i = 0; i < countof(members); i++)
-		buf_done(&f->member[i]);
+	verify_tdx_files_done(&f->intel);
 }
 
 /* ---- One CPU or the other ---- */
@@ -127,8 +105,9 @@ static bool tdx_genuine(struct verify *v, struct slice report,
 			const struct files *f, struct cpu_claims *out)
 {
 	struct err err;
-	struct tdx_case c = {
+	const struct tdx_case c = {
 		.quote = buf_slice(&f->td_quote),
+		.input = f->intel.in,
 		.roots = (const uint8_t(*)[32])v->roots.spki,
 		.n_roots = v->roots.n,
 		.now = v->now,
@@ -137,11 +116,6 @@ static bool tdx_genuine(struct verify *v, struct slice report,
 	(void)report;
 	if (c.quote.len == 0)
 		return false; /* there is a step that says so */
-	for (size_t i = 0; i < countof(members); i++) {
-		struct slice s = buf_slice(&f->member[i]);
-
-		memcpy((uint8_t *)&c.input + members[i].at, &s, sizeof(s));
-	}
 	return tdx_verify(&c, &v->trace, &out->tdx, &err) == OK;
 }
 
@@ -213,33 +187,6 @@ static enum status pick_cpu(const struct verify_opts *o,
 
 /* ---- Files ---- */
 
-static enum status read_collateral(const char *dir, struct files *f,
-				   struct err *err)
-{
-	char path[COLLATERAL_PATH_MAX];
-
-	if (dir == NULL)
-		return OK;
-	DIR *d = opendir(dir);
-	if (d == NULL)
-		return err_set(err, E_IO, "--collateral %s: %s", dir,
-			       strerror(errno));
-	(void)closedir(d);
-	for (size_t i = 0; i < countof(members); i++) {
-		struct err why;
-		enum status found = collateral_find(dir, "tdx", members[i].text,
-						    path, &why);
-
-		if (found == E_NOTFOUND)
-			continue;
-		if (found != OK)
-			return err_set(err, E_USAGE, "--%s", why.text);
-		TRY(verify_input_collateral(path, VERIFY_CERTS, &f->member[i],
-					    err));
-	}
-	return OK;
-}
-
 static enum status read_files(const struct verify_opts *o, struct files *f,
 			      struct err *err)
 {
@@ -262,7 +209,7 @@ static enum status read_files(const struct verify_opts *o, struct files *f,
 	f->pcrs = buf_make(PCRS_FILE_MAX);
 	if (o->pcrs != NULL)
 		TRY(verify_input_raw(o->pcrs, &f->pcrs, err));
-	return read_collateral(o->collateral, f, err);
+	return verify_input_tdx(o->collateral, &f->intel, err);
 }
 
 /* ---- The verb ---- */
