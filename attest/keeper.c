@@ -58,16 +58,18 @@ static void give_up(struct keeper *k, const struct err *why)
 	loop_stop(k->loop);
 }
 
-static void reply(struct keeper *k, uint32_t id, const struct err *err,
-		  struct slice payload)
+/* outcome: what became of it; err's text counts only where it is not OK, since
+ * something may have been tried in vain before it went well. */
+static void reply(struct keeper *k, uint32_t id, enum status outcome,
+		  const struct err *err, struct slice payload)
 {
 	auto_buf struct buf out = buf_make(MSG_BODY_MAX);
 
 	if (k->end.code != OK)
 		return;
 	buf_put_u32be(&out, id);
-	buf_put_u8(&out, (uint8_t)err->code);
-	if (err->code == OK)
+	buf_put_u8(&out, (uint8_t)outcome);
+	if (outcome == OK)
 		buf_put(&out, payload);
 	else
 		buf_put_field(&out, slice_str(err->text));
@@ -173,15 +175,14 @@ static void on_attest(void *ctx, struct slice body, int fd)
 	struct err err = { 0 };
 
 	(void)fd;
-	if (attest(k, &in, &out, &err) != OK) {
+	enum status s = attest(k, &in, &out, &err);
+	if (s != OK) {
 		log_error("attest", LOG_ERR(&err));
 		/* Files and devices here are no stranger's business. */
-		(void)err_set(&err, E_UNAVAIL,
-			      "it cannot give evidence now; its log says why");
-	} else {
-		err = (struct err){ 0 }; /* what was tried before it worked */
+		s = err_set(&err, E_UNAVAIL,
+			    "it cannot give evidence now; its log says why");
 	}
-	reply(k, id, &err, buf_slice(&out));
+	reply(k, id, s, &err, buf_slice(&out));
 }
 
 static void on_init(void *ctx, struct slice body, int fd)
@@ -192,9 +193,10 @@ static void on_init(void *ctx, struct slice body, int fd)
 	struct err err = { 0 };
 
 	(void)fd;
-	if (init(k, &in, &err) != OK)
+	enum status s = init(k, &in, &err);
+	if (s != OK)
 		log_warn("init-refused", LOG_ERR(&err));
-	reply(k, id, &err, S(""));
+	reply(k, id, s, &err, S(""));
 }
 
 static void on_nonce(void *ctx, struct slice body, int fd)
@@ -207,7 +209,7 @@ static void on_nonce(void *ctx, struct slice body, int fd)
 
 	(void)fd;
 	nonces_issue(k->nonces, clock_mono_ms(), nonce);
-	reply(k, id, &err, slice_of(nonce));
+	reply(k, id, OK, &err, slice_of(nonce));
 }
 
 static void on_workers(void *ctx, struct slice body, int fd)
@@ -221,8 +223,8 @@ static void on_workers(void *ctx, struct slice body, int fd)
 
 	(void)fd;
 	leases_write(k->leases, clock_wall(), &w);
-	(void)buf_check(&out, "list of workers", &err);
-	reply(k, id, &err, buf_slice(&out));
+	enum status s = buf_check(&out, "list of workers", &err);
+	reply(k, id, s, &err, buf_slice(&out));
 }
 
 /* ---- register ----------------------------------------------------------- */
@@ -361,7 +363,7 @@ static void on_register(void *ctx, struct slice body, int fd)
 	if (s != OK) {
 		log_warn("worker-refused", LOG_STR("group", r.group),
 			 LOG_STR("name", r.name), LOG_ERR(&err));
-		reply(k, r.id, &err, S(""));
+		reply(k, r.id, s, &err, S(""));
 	}
 }
 
@@ -490,7 +492,7 @@ static void conclude(struct keeper *k, const struct waiting *w,
 			 LOG_STR("name", r.name), LOG_ERR(&err));
 	else
 		publish(k); /* the log has grown */
-	reply(k, w->reply, &err, buf_slice(&out));
+	reply(k, w->reply, s, &err, buf_slice(&out));
 }
 
 static void on_verdict(void *ctx, struct slice body, int fd)

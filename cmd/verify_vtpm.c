@@ -250,7 +250,7 @@ static enum status run(const struct verify_opts *o, struct slice raw,
 
 	TRY(verify_begin(&v, o, cpu->table, cpu->allowed, err));
 	if (o->nonce != NULL)
-		TRY(verify_input_hex("--nonce", o->nonce, f.nonce,
+		TRY(verify_input_hex("nonce", o->nonce, f.nonce,
 				     sizeof(f.nonce), &f.nonce_len, err));
 	if (read_files(o, &f, err) != OK)
 		return verify_unread(o, cpu->table->tee, err);

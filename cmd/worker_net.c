@@ -21,6 +21,8 @@
 #define IDENTITY_MS 10000
 #define DRAIN_MS 2000
 #define CHAIN_MAX 4
+#define PENDING_MAX 256
+#define PENDING_BYTES_MAX (8u << 20)
 #define API_IDLE_MS 900000 /* digests of a large root take their time */
 #define WORKLOADS "/v1/workloads"
 
@@ -528,8 +530,8 @@ static enum status set_up(struct net *n, struct err *err)
 	TRY(chan_new(n->loop, WORKER_NET_CHAN, rows, countof(rows),
 		     on_keeper_gone, n, &n->keeper, err));
 	n->pending = (struct pending){ .chan = n->keeper,
-				       .max = SIZE_MAX,
-				       .max_bytes = SIZE_MAX };
+				       .max = PENDING_MAX,
+				       .max_bytes = PENDING_BYTES_MAX };
 	const struct enrol_settings s = {
 		.as = n->as,
 		.pin = n->pin,

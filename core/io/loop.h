@@ -13,6 +13,8 @@ struct loop_timer;
 struct loop_fd;
 struct loop_signal;
 
+/* From here on the process ignores SIGPIPE, also of what is no socket of ours:
+ * who reads our output may leave. */
 enum status loop_new(struct loop **out, struct err *err);
 void loop_free(struct loop *l); /* frees nothing that was made on it */
 static inline void loop_freep(struct loop **l)
