@@ -18,7 +18,6 @@
 static const char *const mandatory[] = {
 	"bundle",
 	"tee",
-	"tee.policy",
 	"bundle.extra",
 	"report.data",
 	"statement",
@@ -400,8 +399,7 @@ static bool complete_gpus(const struct trace *t, const struct claims *c)
 		trace_ok(t, gpu_verify_mandatory, gpu_verify_n_mandatory));
 }
 
-/* Whether all that comes before policies was checked and held. */
-static bool complete(const struct trace *t, const struct claims *c)
+bool policy_complete(const struct trace *t, const struct claims *c)
 {
 	const struct tee *row = tee_find(slice_str(c->tee));
 
@@ -492,7 +490,8 @@ enum status policy_match(const struct policy_case *c, struct trace *trace,
 		trace_step_unchecked(trace, &rule_accept);
 	else
 		(void)trace_step(trace, &rule_accept, accepted != NULL);
-	if (accepted == NULL || !complete(trace, c->claims))
+	if (accepted == NULL || !trace_has(trace, "tee.policy") ||
+	    !policy_complete(trace, c->claims))
 		return trace_error(trace, err);
 	*out = make_verdict(c, accepted);
 	return OK;

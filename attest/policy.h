@@ -34,6 +34,10 @@ struct policy_case {
 enum status policy_match(const struct policy_case *c, struct trace *trace,
 			 struct verdict **out, struct err *err);
 
+/* Whether all that comes before policies was checked, and held: the bundle, the
+ * TEE's own steps and its GPUs', the statement. */
+bool policy_complete(const struct trace *t, const struct claims *c);
+
 /* Says which policies of the list are for this TEE, in the trace: E_POLICY
  * when none is.  Before anything of the evidence is looked at. */
 enum status policy_admit(const struct manifest *m,

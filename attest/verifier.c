@@ -85,12 +85,18 @@ static const struct tee *know_tee(const char *name, struct trace *t)
 	return trace_step(t, &rule_tee, true) ? tee : NULL;
 }
 
-/* The roots that the policies which apply name for the software TEE. */
+/* Policies that apply: none where nobody gave a manifest. */
+static size_t n_policies(const struct verifier_case *c)
+{
+	return c->by == NULL ? 0 : c->policies->n;
+}
+
+/* The roots that they name for the software TEE. */
 static size_t gather_roots(const struct verifier_case *c, uint8_t (*roots)[32])
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < c->policies->n; i++) {
+	for (size_t i = 0; i < n_policies(c); i++) {
 		const struct manifest_policy *p = manifest_find_policy(
 			c->by, slice_str(c->policies->item[i]));
 
@@ -124,10 +130,13 @@ static bool passed(enum status status, const struct err *err, struct trace *t)
 	return trace_first_failure(t) == NULL;
 }
 
-/* Whether one of the policies for this TEE asks for GPUs. */
+/* Whether GPUs will be judged: one of the policies for this TEE asks for them,
+ * or there are no policies, and the caller judges. */
 static bool wants_gpus(const struct verifier_case *c, const char *tee)
 {
-	for (size_t i = 0; i < c->policies->n; i++) {
+	if (c->by == NULL)
+		return true;
+	for (size_t i = 0; i < n_policies(c); i++) {
 		const struct manifest_policy *p = manifest_find_policy(
 			c->by, slice_str(c->policies->item[i]));
 
@@ -229,7 +238,7 @@ static bool check_reports(const struct verifier_case *c,
 			  const struct evidence *e, const struct tee *tee,
 			  struct trace *t, struct claims *claims)
 {
-	auto_mem uint8_t(*roots)[32] = mem_must(32 * (c->policies->n + 1));
+	auto_mem uint8_t(*roots)[32] = mem_must(32 * (n_policies(c) + 1));
 	const struct tee_case tc = make_case(c, e, roots);
 	struct err err = { 0 };
 
@@ -249,11 +258,30 @@ static bool establish(const struct verifier_case *c, struct trace *t,
 	if (!read_bundle(c->bundle, &e, t))
 		return false;
 	const struct tee *tee = know_tee(e.tee, t);
-	if (tee == NULL ||
+	if (tee == NULL)
+		return false;
+	if (c->by != NULL &&
 	    policy_admit(c->by, c->policies, tee->name, t, &err) != OK)
 		return false;
 	return check_extra(c, &e, tee, t) &&
 	       check_reports(c, &e, tee, t, claims) && read_statement(&e, s, t);
+}
+
+enum status verifier_establish(const struct verifier_case *c,
+			       struct trace *trace, struct claims *claims,
+			       struct err *err)
+{
+	struct verifier_case alone = *c;
+	auto_mem struct claims *found = mem_must(sizeof(*found)); /* large */
+	struct statement s;
+
+	alone.by = NULL;
+	trace_done(trace); /* no step of another evidence counts here */
+	if (!establish(&alone, trace, found, &s))
+		return trace_error(trace, err);
+	check_bindings(&alone, &s, trace);
+	*claims = *found;
+	return OK;
 }
 
 enum status verifier_judge(const struct verifier_case *c, struct trace *trace,
@@ -263,7 +291,8 @@ enum status verifier_judge(const struct verifier_case *c, struct trace *trace,
 	auto_mem struct claims *found = mem_must(sizeof(*found)); /* large */
 	struct statement s;
 
-	trace_done(trace); /* no step of another evidence counts here */
+	assert(c->by != NULL && c->policies != NULL);
+	trace_done(trace);
 	if (!establish(c, trace, found, &s))
 		return trace_error(trace, err);
 	check_bindings(c, &s, trace);

@@ -83,4 +83,16 @@ enum status verifier_judge(const struct verifier_case *c, struct trace *trace,
 			   struct claims *claims, struct verdict **verdict,
 			   struct err *err);
 
+/* The same without policies, for who judges the claims by other rules: by and
+ * policies of the case are not looked at, and GPUs are verified where there
+ * are some.
+ *
+ * claims	written only on OK: then the evidence is genuine, and what it is
+ *		bound to was compared; the caller has to ask policy_complete().
+ *
+ * Codes as verifier_judge. */
+enum status verifier_establish(const struct verifier_case *c,
+			       struct trace *trace, struct claims *claims,
+			       struct err *err);
+
 #endif
